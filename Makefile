@@ -1,0 +1,46 @@
+# `make demo` and `make test` work on a fresh machine with python >= 3.11; everything lands in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# A test or a worker uses one thread; workers, not threads, share the cores.
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+.PHONY: demo test lint check bench docs constraints clean
+
+demo: $(VENV)/installed
+	$(BIN)/tuner run examples/digits.yaml
+
+test: $(VENV)/installed-dev
+	$(ONE_THREAD) $(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test
+
+bench: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.orchestration
+
+$(VENV)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tuner needs python >= 3.11; set PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/python
+	$(PIP) install --constraint constraints.txt --editable '.[sweeps]'
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP) install --constraint constraints.txt --editable '.[sweeps,dev]'
+	touch $@
+
+constraints: $(VENV)/installed-dev
+	(echo "# Every dependency of the install that 'make' does, pinned. Renewed by 'make constraints'."; \
+	 $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//') > constraints.txt
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,137 @@
+"""What a hyperparameter is: a default, a domain it must lie in, a range worth searching, a sentence. Stdlib only.
+
+Optimizers, schedules and workloads declare their hyperparameters with this one type; the search space, the error
+messages, the command line and the docs are all read off it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from tuner.errors import HyperError, UsageError, suggest
+from tuner.trial import Value
+
+ONE_MINUS = "one_minus_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Where to search by default: ``uniform`` and ``log`` are of floats, ``int`` of whole numbers, ``choice`` of values."""
+
+    kind: Literal["uniform", "log", "int", "choice"]
+    low: float = 0.0
+    high: float = 0.0
+    choices: tuple[Value, ...] = ()
+
+
+def uniform(low: float, high: float) -> Range:
+    """Uniform over [low, high]."""
+    return Range(kind="uniform", low=low, high=high)
+
+
+def log(low: float, high: float) -> Range:
+    """Uniform in the logarithm over [low, high], 0 < low."""
+    return Range(kind="log", low=low, high=high)
+
+
+def integer(low: int, high: int) -> Range:
+    """Uniform over the whole numbers low..high, both included."""
+    return Range(kind="int", low=low, high=high)
+
+
+def choice(*choices: Value) -> Range:
+    """One of the given values."""
+    return Range(kind="choice", choices=choices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hyper:
+    """One hyperparameter.
+
+    ``low``/``high`` bound the domain (``low_open``/``high_open`` exclude the end itself); ``choices`` lists the
+    allowed values of one that is not a number; ``nullable`` allows None (off). ``search`` is the default range, None
+    where it is not worth searching by default. ``one_minus`` marks a coefficient near 1 that is better searched as
+    ``one_minus_<name>`` on a log scale; both spellings are then accepted.
+    """
+
+    default: Value
+    doc: str
+    low: float = -math.inf
+    high: float = math.inf
+    low_open: bool = False
+    high_open: bool = False
+    integer: bool = False
+    choices: tuple[Value, ...] = ()
+    nullable: bool = False
+    search: Range | None = None
+    one_minus: bool = False
+
+    def expected(self) -> str:
+        """The domain in words: ``> 0``, ``in [0, 1)``, ``a whole number >= 1``, ``one of 'a', 'b'``."""
+        if self.choices:
+            text = "one of " + ", ".join(repr(c) for c in self.choices)
+        else:
+            kind = "a whole number " if self.integer else ""
+            if self.low > -math.inf and self.high < math.inf:
+                text = f"{kind}in {'(' if self.low_open else '['}{self.low:g}, {self.high:g}{')' if self.high_open else ']'}"
+            elif self.low > -math.inf:
+                text = f"{kind}{'>' if self.low_open else '>='} {self.low:g}"
+            elif self.high < math.inf:
+                text = f"{kind}{'<' if self.high_open else '<='} {self.high:g}"
+            else:
+                text = "a whole number" if self.integer else "a finite number"
+        return f"{text} or null" if self.nullable else text
+
+    def contains(self, value: object) -> bool:
+        """Whether ``value`` lies in the domain."""
+        if value is None:
+            return self.nullable
+        if self.choices:
+            return any(value == c and isinstance(value, bool) == isinstance(c, bool) for c in self.choices)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return False
+        if self.integer and value != int(value):
+            return False
+        above = value > self.low if self.low_open else value >= self.low
+        below = value < self.high if self.high_open else value <= self.high
+        return above and below
+
+    def check(self, name: str, value: object) -> None:
+        """Raise HyperError, naming rule, value and domain, where ``value`` lies outside the domain."""
+        if not self.contains(value):
+            raise HyperError(name, self.expected(), value)
+
+
+def complete(owner: str, hypers: Mapping[str, Hyper], given: Mapping[str, Value]) -> dict[str, Value]:
+    """Every hyper of ``owner`` with its value: the given one (``one_minus_x`` read as ``1 - x``) or the default.
+
+    Raises UsageError for a name that ``owner`` does not have, HyperError for a value outside its domain.
+    """
+    values: dict[str, Value] = {name: hyper.default for name, hyper in hypers.items()}
+    for key, value in given.items():
+        name, hyper = find(owner, hypers, key)
+        if key == name:
+            hyper.check(f"{owner}.{key}", value)
+            values[name] = value
+            continue
+        if name in given:
+            raise UsageError(f"{owner}: give {name} or {key}, not both")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise HyperError(f"{owner}.{key}", "a number", value)
+        hyper.check(f"{owner}.{name}", 1.0 - value)
+        values[name] = 1.0 - value
+    return values
+
+
+def find(owner: str, hypers: Mapping[str, Hyper], key: str) -> tuple[str, Hyper]:
+    """The hyper that ``key`` names, where ``one_minus_beta1`` names ``beta1``. Raises UsageError where none does."""
+    if key in hypers:
+        return key, hypers[key]
+    name = key.removeprefix(ONE_MINUS)
+    if name != key and name in hypers and hypers[name].one_minus:
+        return name, hypers[name]
+    known = [*hypers, *(ONE_MINUS + n for n, h in hypers.items() if h.one_minus)]
+    raise UsageError(f"{owner} has no hyperparameter {key!r}{suggest(key, known)}; it has: {', '.join(known)}")
