@@ -19,7 +19,7 @@ ONE_MINUS = "one_minus_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """Where to search by default: ``uniform`` and ``log`` are of floats, ``int`` of whole numbers, ``choice`` of values."""
+    """Where to search by default: ``uniform`` and ``log`` of floats, ``int`` of whole numbers, ``choice`` of values."""
 
     kind: Literal["uniform", "log", "int", "choice"]
     low: float = 0.0
@@ -76,7 +76,8 @@ class Hyper:
         else:
             kind = "a whole number " if self.integer else ""
             if self.low > -math.inf and self.high < math.inf:
-                text = f"{kind}in {'(' if self.low_open else '['}{self.low:g}, {self.high:g}{')' if self.high_open else ']'}"
+                left, right = "(" if self.low_open else "[", ")" if self.high_open else "]"
+                text = f"{kind}in {left}{self.low:g}, {self.high:g}{right}"
             elif self.low > -math.inf:
                 text = f"{kind}{'>' if self.low_open else '>='} {self.low:g}"
             elif self.high < math.inf:

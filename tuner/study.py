@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from tuner.errors import WorkloadError
 from tuner.protocols import Executor, Recorder, Sampler, Sink
@@ -24,7 +25,7 @@ from tuner.trial import (
 )
 
 MAX_LOSSES = 3  # a trial that took this many workers down with it has failed
-INTERRUPTED = "interrupted"
+INTERRUPTED: Final = "interrupted"
 HOPELESS = 5  # a sweep whose first trials all fail is wrong as a whole
 
 
@@ -41,7 +42,7 @@ class Budget:
 class Summary:
     """How this run of the loop ended. ``status``: done, or interrupted (resumable)."""
 
-    status: str
+    status: Literal["done", "interrupted"]
     outcomes: Counter[State]
     steps: int
     seconds: float
@@ -144,14 +145,13 @@ class Study:
             trial = self._running.get(event.trial)
             if trial is None or trial.attempt != event.attempt:
                 continue  # late words of an attempt that was given up
-            true.append(_at_the_bell(event) if out_of_time else event)
-            true += self._follow(event)
+            true += self._follow(_at_the_bell(event) if out_of_time else event)
         self._record(true)
         if self._outcomes[State.FAILED] >= HOPELESS and len(self._outcomes) == 1:
             raise WorkloadError(f"the first {HOPELESS} trials all failed; the last one:\n{self._last_failure}")
 
     def _follow(self, event: Event) -> list[Event]:
-        """Keep the books; a lost attempt is queued again, or fails for good."""
+        """Keep the books; what to record: a lost attempt is queued again, or is the end of its trial."""
         match event:
             case Finished(trial=index, step=step, outcome=outcome, note=note):
                 del self._running[index]
@@ -160,23 +160,22 @@ class Study:
                 self._last_failure = note if outcome is State.FAILED else self._last_failure
             case Reported(trial=index, step=step):
                 self._steps[index] = step
-            case Lost(trial=index, attempt=attempt, reason=reason):
-                trial = self._running.pop(index)
+            case Lost(trial=index):
                 self._losses[index] += 1
-                if self._losses[index] < MAX_LOSSES:
-                    return [self._again(trial)]
-                self._outcomes[State.FAILED] += 1
-                self._last_failure = f"lost {MAX_LOSSES} times, last: {reason}"
-                failed = Finished(
-                    trial=index,
-                    attempt=attempt,
-                    at=self._clock(),
-                    step=self._steps.get(index, 0),
-                    outcome=State.FAILED,
-                    note=self._last_failure,
-                )
-                return [failed]
-        return []
+                if self._losses[index] >= MAX_LOSSES:
+                    return self._follow(self._given_up(event))
+                return [event, self._again(self._running.pop(index))]
+        return [event]
+
+    def _given_up(self, lost: Lost) -> Finished:
+        return Finished(
+            trial=lost.trial,
+            attempt=lost.attempt,
+            at=lost.at,
+            step=self._steps.get(lost.trial, 0),
+            outcome=State.FAILED,
+            note=f"lost {MAX_LOSSES} times, last: {lost.reason}",
+        )
 
     def _record(self, events: Sequence[Event]) -> None:
         if not events:
@@ -223,7 +222,7 @@ class Study:
                 self._waiting.append(trial)
         self._record(again)
 
-    def _summary(self, status: str, start: float) -> Summary:
+    def _summary(self, status: Literal["done", "interrupted"], start: float) -> Summary:
         return Summary(
             status=status,
             outcomes=Counter(self._outcomes),

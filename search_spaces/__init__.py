@@ -1,0 +1,1 @@
+"""Search-space presets as package data; ``tuner.space.preset`` reads them."""

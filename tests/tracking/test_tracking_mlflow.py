@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from mlflow_reading import Reading, read
+from tracking_story import OUTCOMES, PARAMS, STATUS, SWEEP, T0, attempt, finished, record, story, trial
+
+from tuner.errors import TunerError, UsageError
+from tuner.tracking import MlflowSink, SweepEnd, sync
+from tuner.trial import Event, Finished, Proposed, Reported
+
+
+def sink(uri: str, told: list[str], sweep=SWEEP) -> MlflowSink:
+    return MlflowSink(uri, sweep, warn=told.append, linger_s=0.01)
+
+
+def shown(uri: str, events: list[Event], told: list[str]) -> Reading:
+    """What stands in MLflow after one sink took the events and was closed."""
+    one = sink(uri, told)
+    one.write(events)
+    one.close()
+    return read(uri)
+
+
+@pytest.fixture
+def seen(store: str, told: list[str]) -> Reading:
+    reading = shown(store, story(), told)
+    assert told == []
+    return reading
+
+
+def milliseconds(at: float) -> int:
+    return round(1000 * at)
+
+
+def test_every_trial_is_one_run_under_the_parent(seen: Reading):
+    assert set(seen.children) == set(OUTCOMES)
+    assert {run.data.tags["mlflow.parentRunId"] for run in seen.children.values()} == {seen.parent.info.run_id}
+    assert seen.client.get_experiment(seen.parent.info.experiment_id).name == "tuner/digits"
+
+
+def test_the_parent_says_what_the_sweep_is(seen: Reading, tmp_path: Path):
+    parent = seen.parent
+    assert parent.info.run_name == SWEEP.id
+    assert parent.info.start_time == milliseconds(T0)
+    assert (
+        parent.data.tags.items()
+        >= {
+            "tuner.sweep": "digits-1",
+            "tuner.workload": "digits-mlp",
+            "tuner.objective": "maximize accuracy",
+            "tuner.seed": "7",
+        }.items()
+    )
+    assert seen.artifact(parent, "spec.yaml", tmp_path / "got") == SWEEP.spec_text
+    assert json.loads(seen.artifact(parent, "environment.json", tmp_path / "got")) == SWEEP.environment
+
+
+def test_parameters_and_tags(seen: Reading):
+    for number, run in seen.children.items():
+        assert run.data.params == {name: str(value) for name, value in PARAMS.items()}
+        assert (
+            run.data.tags.items()
+            >= {
+                "optimizer": "adamw",
+                "schedule": "cosine",
+                "tuner.outcome": OUTCOMES[number],
+                "tuner.attempt": "1" if number == 4 else "0",
+                "tuner.worker": f"gpu-{number % 2}",
+                "tuner.seed": str(100 + number),
+            }.items()
+        )
+    assert seen.children[2].data.tags["mlflow.note.content"] == "loss became nan at step 14"
+    assert seen.children[4].data.tags["tuner.lost"] == "worker died"
+
+
+def expected() -> dict[int, dict[str, object]]:
+    """What the story says should stand in each trial's run, worked out from its events alone."""
+    facts: dict[int, dict[str, object]] = {}
+    for event in story():
+        fact = facts.setdefault(event.trial, {"start": milliseconds(event.at)})
+        match event:
+            case Reported(step=step, at=at, metrics=metrics):
+                for key, value in metrics.items():
+                    fact.setdefault(key, set()).add((step, value, milliseconds(at)))
+            case Finished(step=step, at=at, values=values):
+                fact |= {"status": STATUS[event.trial], "end": milliseconds(at)}
+                fact |= {f"objective_{key}": {(step, value, milliseconds(at))} for key, value in values.items()}
+    return facts
+
+
+def found(seen: Reading) -> dict[int, dict[str, object]]:
+    return {
+        number: {
+            "start": run.info.start_time,
+            "status": run.info.status,
+            "end": run.info.end_time,
+            **{key: seen.curve(number, key) for key in run.data.metrics},
+        }
+        for number, run in seen.children.items()
+    }
+
+
+def test_every_point_status_and_time_comes_from_the_events(seen: Reading):
+    assert found(seen) == expected()
+
+
+@pytest.mark.parametrize("repeated", [0, 3])
+@pytest.mark.parametrize("cut", range(1, len(story()), 4))
+def test_a_sink_restarted_anywhere_leaves_the_same_runs(store: str, told: list[str], cut: int, repeated: int):
+    before = shown(store, story()[:cut], told)
+    after = shown(store, story()[max(0, cut - repeated) :], told)
+    assert found(after) == expected()
+    assert after.parent.info.run_id == before.parent.info.run_id
+    assert told == []
+
+
+def test_the_best_trial_is_marked_on_both_runs_and_the_mark_moves(store: str, told: list[str], tmp_path: Path):
+    report = tmp_path / "report.html"
+    report.write_text("<p>best")
+    for number, value in ((0, 0.9), (4, 0.97)):  # the second time the sweep was resumed, and trial 4 is better
+        one = sink(store, told)
+        one.write(story())
+        one.finish(record(number, accuracy=value), [report], {"trials": 5})
+        one.close()
+        seen = read(store)
+        marks = {trial for trial, run in seen.children.items() if run.data.tags.get("tuner.best") == "true"}
+        assert marks == {number}
+        assert seen.parent.data.tags["tuner.best_trial"] == str(number)
+        assert seen.parent.data.tags["tuner.best_optimizer"] == "adamw"
+        assert seen.parent.data.metrics == {"best_accuracy": value}
+        assert seen.parent.info.status == "FINISHED"
+    assert seen.artifact(seen.parent, "report.html", tmp_path / "got") == "<p>best"
+    assert json.loads(seen.artifact(seen.parent, "summary.json", tmp_path / "got")) == {"trials": 5}
+    assert told == []
+
+
+def test_closed_before_the_end_reads_as_interrupted_until_resumed(store: str, told: list[str]):
+    assert shown(store, trial(0), told).parent.info.status == "KILLED"
+    resumed = sink(store, told)
+    resumed.write(trial(1))
+    resumed.finish(None)
+    resumed.close()
+    assert read(store).parent.info.status == "FINISHED"
+
+
+def test_writing_everything_twice_changes_nothing(store: str, told: list[str], seen: Reading):
+    assert found(shown(store, story(), told)) == found(seen) == expected()
+    assert sync(store, SWEEP, story()) == {}
+    assert found(read(store)) == expected()
+
+
+def test_sync_alone_builds_the_same_runs(store: str):
+    end = SweepEnd(at=T0 + 500, complete=True, best=record(4, accuracy=0.97))
+    assert sync(store, SWEEP, iter(story()), end, batch=4) == {}
+    seen = read(store)
+    assert found(seen) == expected()
+    assert seen.parent.info.status == "FINISHED"
+    assert seen.parent.info.end_time == milliseconds(T0 + 500)
+    assert seen.children[4].data.tags["tuner.best"] == "true"
+
+
+def test_two_people_with_a_sweep_of_the_same_id_share_a_store(store: str, told: list[str]):
+    other = dataclasses.replace(SWEEP, created_at=T0 + 1)
+    for sweep in (SWEEP, other, SWEEP):
+        one = sink(store, told, sweep)
+        one.write(trial(0))
+        one.close()
+    for sweep in (SWEEP, other):
+        mine = read(store, f"tags.`tuner.created_at` = '{sweep.created_at!r}'")
+        assert set(mine.children) == {0}
+        assert mine.children[0].data.tags["mlflow.parentRunId"] == mine.parent.info.run_id
+
+
+def test_names_and_values_beyond_mlflows_limits(store: str, told: list[str], tmp_path: Path):
+    long = "x" * 20_000
+    params = {"optimizer": "sgd", "note%": long, **{f"many.{i}": i for i in range(250)}}
+    names = ["top-5@1%", "/a//b/../c/", "..", "n" * 400, "größe"]
+    events: list[Event] = [*attempt(0, (), params=params)]
+    events += [Reported(trial=0, attempt=0, at=T0 + s, step=s, metrics=dict.fromkeys(names, s / 7)) for s in range(500)]
+    events.append(finished(0, note="Traceback\n" + long, accuracy=1e-320))
+    seen = shown(store, events, told)
+    run = seen.children[0]
+    assert told == []
+    assert run.data.params.items() >= {"optimizer": "sgd", "many.249": "249", "note_": long[:6000]}.items()
+    assert seen.artifact(run, "params/note_.txt", tmp_path / "got") == long
+    assert run.data.tags["mlflow.note.content"].startswith("Traceback\nxxx")
+    for name in ("top-5_1_", "a/b/c", "_", "n" * 250, "größe"):
+        assert {(step, value) for step, value, _ in seen.curve(0, name)} == {(s, s / 7) for s in range(500)}
+
+
+def test_what_mlflow_refuses_is_counted_and_told_and_the_rest_arrives(store: str, told: list[str], tmp_path: Path):
+    one = sink(store, told)
+    one.write([event for event in trial(0) if not isinstance(event, Proposed)])  # no run, and nothing to make it from
+    one.write(trial(1))
+    one.finish(None, [tmp_path / "missing.html"])
+    one.close()
+    seen = read(store)
+    assert set(seen.children) == {1}
+    assert seen.parent.info.status == "FINISHED"
+    (line,) = told
+    assert "6 updates" in line
+    assert "tuner sync digits-1" in line
+    assert "missing.html" in line
+
+
+@pytest.mark.parametrize("uri", ["nowhere://x", "localhost:5000", "mlflow.db", "", "postgres ql://u:secret@h/db"])
+def test_a_uri_of_an_unknown_scheme_is_told_up_front_and_costs_nothing(uri: str, told: list[str]):
+    one = sink(uri, told)
+    assert len(told) == 1
+    assert told[0].startswith("mlflow: expected a URI")
+    assert "secret" not in told[0]
+    one.write(story())
+    one.finish(None)
+    one.close()
+    assert len(told) == 1
+    with pytest.raises(UsageError, match="expected a URI"):
+        sync(uri, SWEEP, story())
+
+
+def test_sync_says_what_is_wrong(tmp_path: Path):
+    (tmp_path / "mlflow.db").write_text("not a database, and long enough to be told from an empty one " * 20)
+    with pytest.raises(TunerError, match=r"^mlflow: sqlite:.*"):
+        sync(f"sqlite:///{tmp_path}/mlflow.db", SWEEP, story())

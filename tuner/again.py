@@ -1,0 +1,98 @@
+"""Once more from the record: train one trial again and compare; write a sweep to MLflow again."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tuner import wiring
+from tuner.errors import TunerError
+from tuner.execution.inline import InlineExecutor
+from tuner.launch import best_trial
+from tuner.ledger import SqlLedger
+from tuner.protocols import Executor
+from tuner.tracking import SweepEnd
+from tuner.tracking import sync as sync_mlflow
+from tuner.training import Engine
+from tuner.trial import Finished, Point, Reported, State, Sweep, TrialRecord
+
+UNREPEATABLE = {"seconds"}  # metrics that tell of the machine, not of the trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rerun:
+    """A trial trained again.
+
+    ``difference`` is the largest relative difference between the two curves over the steps that both were evaluated
+    at; None where there is no such step.
+    """
+
+    state: State
+    note: str
+    curve: tuple[Point, ...]
+    difference: float | None
+
+
+def rerun(sweep: Sweep, record: TrialRecord) -> Rerun:
+    """Train a recorded trial again in this process, from its first step; a pruned one as far as it came.
+
+    Raises as ``wiring.prepare`` does where the sweep's spec or workload is no longer what it was.
+    """
+    prepared = wiring.recorded(sweep)
+    executor: Executor = InlineExecutor(Engine(prepared.workload, prepared.plan, slots=1))
+    executor.submit([replace(record.spec, resume_from=None)])
+    pruned_at = record.curve[-1].step if record.state is State.PRUNED and record.curve else None
+    curve: list[Point] = []
+    while True:
+        for event in executor.poll(1.0):
+            match event:
+                case Reported(step=step, at=at, metrics=metrics):
+                    curve.append(Point(step=step, at=at, metrics=metrics))
+                    if step == pruned_at:
+                        executor.stop(event.trial)
+                case Finished(outcome=outcome, note=note):
+                    return Rerun(
+                        state=outcome, note=note, curve=tuple(curve), difference=difference(record.curve, curve)
+                    )
+
+
+def difference(a: Sequence[Point], b: Sequence[Point]) -> float | None:
+    """The largest relative difference between two curves at the steps that both have; None where there is none."""
+    ours = {point.step: point.metrics for point in b}
+    gaps = [
+        abs(value - ours[point.step][name]) / max(abs(value), abs(ours[point.step][name]), 1e-12)
+        for point in a
+        if point.step in ours
+        for name, value in point.metrics.items()
+        if name in ours[point.step] and name not in UNREPEATABLE
+    ]
+    return max(gaps, default=None)
+
+
+def sync(sweep: Sweep, ledger: SqlLedger, uri: str, output: Path) -> Counter[str]:
+    """Write a sweep to MLflow from the ledger; how many updates MLflow refused, by reason."""
+    status = next(summary.status for summary in ledger.sweeps() if summary.id == sweep.id)
+    report = output / sweep.id / "report.html"
+    end = SweepEnd(
+        at=time.time(),
+        complete=status == "done",
+        best=best_trial(sweep, ledger.trials(sweep.id, curves=False)),
+        artifacts=(report,) if report.exists() else (),
+    )
+    return sync_mlflow(uri, sweep, ledger.events(sweep.id), end)
+
+
+def trial_of(sweep: Sweep, records: Sequence[TrialRecord], trial: int | None) -> TrialRecord:
+    """The trial of that number, or the winner's first for None. Raises TunerError where there is none."""
+    if trial is None:
+        winner = best_trial(sweep, records)
+        if winner is None:
+            raise TunerError(f"{sweep.id}: no trial has completed yet, so nothing has won")
+        return winner
+    for record in records:
+        if record.spec.index == trial:
+            return record
+    raise TunerError(f"{sweep.id} has no trial {trial}; it has {len(records)}, numbered from 0")

@@ -1,0 +1,138 @@
+"""A sweep taken elsewhere: every trial as CSV, one configuration as a spec fragment or as a training script."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+import tuner.optim
+from tuner.analysis import text
+from tuner.analysis.results import owned
+from tuner.hyper import complete
+from tuner.trial import Params, Sweep, TrialRecord, Value
+from tuner.workloads import load, loss_arguments, model_arguments
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_LINE = 100
+
+
+def to_csv(sweep: Sweep, records: Sequence[TrialRecord]) -> str:
+    """One row a trial, by index, under one header row.
+
+    Columns: trial, configuration, repeat, state, ``values.<metric>``, ``params.<name>``, steps, seconds, note. An
+    empty cell is a value or a parameter that the trial does not have; ``null`` is one that is off. Text that a
+    spreadsheet would take for a formula has a ``'`` put in front.
+    """
+    ordered = sorted(records, key=lambda record: record.spec.index)
+    metrics = list(dict.fromkeys([o.metric for o in sweep.objectives] + [m for r in ordered for m in r.values]))
+    params = list(dict.fromkeys(name for record in ordered for name in record.spec.params))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        [
+            *("trial", "configuration", "repeat", "state"),
+            *(f"values.{metric}" for metric in metrics),
+            *(f"params.{name}" for name in params),
+            *("steps", "seconds", "note"),
+        ]
+    )
+    for record in ordered:
+        configuration, repeat = divmod(record.spec.index, sweep.repeats)
+        given = record.spec.params
+        writer.writerow(
+            [
+                *(record.spec.index, configuration, repeat, record.state.value),
+                *(record.values.get(metric, "") for metric in metrics),
+                *(_cell(given[name]) if name in given else "" for name in params),
+                *(record.step, "" if record.seconds is None else record.seconds, _cell(record.note)),
+            ]
+        )
+    return out.getvalue()
+
+
+def to_yaml(record: TrialRecord) -> str:
+    """The trial's configuration as the ``space:`` of a spec, every value fixed."""
+    return yaml.safe_dump({"space": _nested(record.spec.params)}, sort_keys=False, allow_unicode=True)
+
+
+def to_script(sweep: Sweep, record: TrialRecord, workload_ref: str) -> str:
+    """A training script in plain PyTorch that does what the trial did: model, data and loss from ``workload_ref``.
+
+    The optimizer is torch.optim's own where the rule has a counterpart there, else the rule as a torch optimizer.
+    Initial values and data order come from torch's generator, so the result is alike, not the same bit for bit.
+    Raises what ``tuner.workloads.load`` raises for a workload that cannot be loaded.
+    """
+    params = record.spec.params
+    optimizer, schedule = str(params["optimizer"]), str(params["schedule"])
+    workload, rule = load(workload_ref), tuner.optim.get(optimizer)
+    hypers = complete(optimizer, rule.hypers, owned(params, optimizer))
+    equivalent = rule.torch_equivalent
+    scripts = Environment(
+        loader=PackageLoader("tuner.analysis"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - Python, not HTML; every value goes through repr
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return scripts.get_template("script.py.jinja").render(
+        origin=text.label(f"trial {record.spec.index} of sweep {sweep.id}", 90),
+        results=", ".join(f"{text.label(metric)} {text.number(value)}" for metric, value in record.values.items()),
+        steps=record.spec.total_steps,
+        seed=params.get("seed", record.spec.seed),
+        batch_size=params.get("batch_size", workload.hypers["batch_size"].default),
+        full_batch=rule.full_batch,
+        own_rule=equivalent is None,
+        needs_closure=equivalent is not None and equivalent.optimizer == "LBFGS",
+        clip_norm=params.get("clip_norm"),
+        workload=_literal(workload_ref),
+        model=_call("workload.model", [], model_arguments(workload, params)),
+        loss_arguments=_more(loss_arguments(workload, params)),
+        optimizer=(
+            _call("as_torch_optimizer", [_literal(optimizer), "model.parameters()"], hypers)
+            if equivalent is None
+            else _call(f"torch.optim.{equivalent.optimizer}", ["model.parameters()"], equivalent.keywords(hypers))
+        ),
+        schedule=_literal(schedule),
+        schedule_arguments=_more(owned(params, schedule)),
+    )
+
+
+def _nested(params: Params) -> dict[str, object]:
+    """Flat parameters as the nested mapping that a spec has."""
+    branches = {branch: str(params[branch]) for branch in ("optimizer", "schedule")}
+    clip_norm = {name: value for name, value in params.items() if name == "clip_norm"}
+    own = {n: v for n, v in params.items() if "." not in n and n not in branches and n not in clip_norm}
+    chosen = {branch: {name: owned(params, name)} for branch, name in branches.items()}
+    return {**chosen, **clip_norm, "workload": own}
+
+
+def _cell(value: Value) -> Value:
+    """A cell that reads back as it was: text that looks like a formula is quoted, null and booleans are spelt out."""
+    if value is None or isinstance(value, bool):
+        return text.value(value)
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value
+
+
+def _call(function: str, arguments: Sequence[str], keywords: Mapping[str, object]) -> str:
+    """A Python call, on one line where it fits."""
+    listed = [*arguments, *(f"{name}={_literal(value)}" for name, value in keywords.items())]
+    line = f"{function}({', '.join(listed)})"
+    return line if len(line) <= _LINE else f"{function}(\n" + "".join(f"    {each},\n" for each in listed) + ")"
+
+
+def _more(keywords: Mapping[str, object]) -> str:
+    """Keyword arguments to follow others in a call."""
+    return "".join(f", {name}={_literal(value)}" for name, value in keywords.items())
+
+
+def _literal(value: object) -> str:
+    """A Python literal, strings in the double quotes of the code around it where they hold none."""
+    literal = repr(value)
+    return f'"{literal[1:-1]}"' if literal.startswith("'") and '"' not in literal else literal

@@ -1,0 +1,100 @@
+"""Numbers with their uncertainty: the mean over repeats, the spread of a group, the noise between seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+RESAMPLES = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A mean over ``n`` repeats. ``sd`` (n - 1 in the denominator) and the 95 % interval are None for one repeat."""
+
+    mean: float
+    n: int
+    sd: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How a group's values lie. ``low`` and ``high`` bound the median at 95 % (bootstrap), None under five values."""
+
+    n: int
+    minimum: float
+    lower_quartile: float
+    median: float
+    upper_quartile: float
+    maximum: float
+    low: float | None
+    high: float | None
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """Mean, standard deviation and Student's t interval of one or more values of one configuration."""
+    n = len(values)
+    mean = math.fsum(values) / n
+    if n == 1:
+        return Estimate(mean=mean, n=1)
+    sd = float(np.std(values, ddof=1))
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * sd / math.sqrt(n)
+    return Estimate(mean=mean, n=n, sd=sd, low=mean - half, high=mean + half)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Range, quartiles and the median's bootstrap interval of one or more values."""
+    minimum, lower, median, upper, maximum = (float(q) for q in np.quantile(values, [0, 0.25, 0.5, 0.75, 1]))
+    low, high = median_interval(values)
+    return Spread(
+        n=len(values),
+        minimum=minimum,
+        lower_quartile=lower,
+        median=median,
+        upper_quartile=upper,
+        maximum=maximum,
+        low=low,
+        high=high,
+    )
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float] | tuple[None, None]:
+    """The 95 % percentile-bootstrap interval of the median (Efron and Tibshirani, 1993, ch. 13), the same every time.
+
+    (None, None) under five values: resampling so few says nothing about values that were not drawn.
+    """
+    if len(values) < 5:
+        return None, None
+    result = stats.bootstrap(
+        (np.asarray(values),),
+        np.median,
+        confidence_level=CONFIDENCE,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        batch=max(1, 2_000_000 // len(values)),
+        rng=np.random.default_rng(0),
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def least_difference(estimates: Sequence[Estimate]) -> float | None:
+    """By how much the best of these configurations must lead another one for the lead to exceed the noise of seeds.
+
+    The seeds' variance is pooled over the configurations; the bound is a one-sided t bound at 95 %, divided by
+    Bonferroni over the best one's rivals, since the best was picked among them. The fewest repeats of any of them
+    count. None without two configurations, or where no configuration has repeats.
+    """
+    repeated = [e for e in estimates if e.sd is not None]
+    if len(estimates) < 2 or not repeated:
+        return None
+    freedom = sum(e.n - 1 for e in repeated)
+    variance = sum((e.n - 1) * e.sd**2 for e in repeated if e.sd is not None) / freedom
+    quantile = float(stats.t.ppf(1 - (1 - CONFIDENCE) / (len(estimates) - 1), freedom))
+    return quantile * math.sqrt(2 * variance / min(e.n for e in estimates))

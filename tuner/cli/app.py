@@ -1,0 +1,42 @@
+"""The command line: parse, call, print. Exit code 0 done, 1 failed, 2 bad usage or bad spec, 130 interrupted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+import typer
+
+from tuner.cli import compare, doctor, registries, review, simulate, sweeps
+from tuner.errors import TunerError
+
+app = typer.Typer(
+    name="tuner",
+    help="Search optimizers, their hyperparameters and learning-rate schedules.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for part in (sweeps, review, compare, simulate, registries, doctor):
+    part.register(app)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code; a user's mistake is one message, never a traceback."""
+    try:
+        code = app(arguments, standalone_mode=False)
+    except TunerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:  # the reader went away (`tuner list | head`): not an error of ours
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code or 0)

@@ -1,0 +1,66 @@
+"""What commands share: options, opening the store, printing for people or for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from tuner.ledger import SqlLedger
+    from tuner.trial import Point
+
+DEFAULT_STORE = "sqlite:///tuner.db"
+
+Store = Annotated[str, typer.Option("--store", envvar="TUNER_STORE", help="Where trials are kept: a database URL.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+SweepId = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's id, or its name for the latest one.")]
+
+out = Console()
+err = Console(stderr=True)
+
+
+@contextmanager
+def opened(store: str) -> Iterator[SqlLedger]:
+    """The ledger at ``store``, closed afterwards."""
+    from tuner.ledger import open_ledger
+
+    ledger = open_ledger(store)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output; numbers that JSON does not know become null."""
+    json.dump(plain(value), sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def print_curve(curve: Sequence[Point]) -> None:
+    """A learning curve, one evaluation a line."""
+    for point in curve:
+        metrics = "  ".join(f"{name} {value:.6g}" for name, value in point.metrics.items())
+        out.print(f"step {point.step:>6}  {metrics}", markup=False, highlight=False)
+
+
+def plain(value: Any) -> Any:
+    """Records, mappings and sequences as what JSON knows."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,184 @@
+"""Launching: run, resume, rerun, sync."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from tuner.cli.output import DEFAULT_STORE, Json, Store, SweepId, err, opened, out, print_curve, print_json
+from tuner.errors import UsageError
+
+if TYPE_CHECKING:
+    from tuner.launch import Ending, Setting
+    from tuner.ledger import SqlLedger
+
+Mlflow = Annotated[
+    str | None,
+    typer.Option(
+        "--mlflow",
+        envvar="MLFLOW_TRACKING_URI",
+        help="MLflow tracking URI, or `none`; by default a SQLite file beside the store.",
+        show_default=False,
+    ),
+]
+Output = Annotated[Path, typer.Option("--output", help="Folder for reports.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the result only.")]
+DEFAULT_OUTPUT = Path("tuner-output")
+TOLERANCE = 1e-4  # how far a curve may drift when it is trained again on other hardware, relative
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (run, resume, rerun, sync):
+        app.command()(command)
+
+
+def run(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="A sweep's YAML file.", show_default=False)],
+    store: Store = DEFAULT_STORE,
+    mlflow: Mlflow = None,
+    output: Output = DEFAULT_OUTPUT,
+    check: Annotated[bool, typer.Option("--check", help="Check the spec and its workload, then stop.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Run a sweep to its end. Ctrl-C stops it cleanly; `tuner resume` goes on."""
+    from tuner import launch, wiring
+    from tuner.spec import load
+
+    sweep_spec = load(spec)
+    if check:
+        prepared = wiring.prepare(sweep_spec)
+        searched = len(prepared.space.distributions())
+        out.print(f"{spec} is a valid sweep: {searched} searched parameters, {prepared.budget.steps} steps a trial")
+        return
+    with opened(store) as ledger:
+        setting = _setting(ledger, store, mlflow, output, quiet)
+        _conclude(launch.start(sweep_spec, spec.read_text(encoding="utf-8"), setting), setting, as_json)
+
+
+def resume(
+    sweep: SweepId,
+    store: Store = DEFAULT_STORE,
+    mlflow: Mlflow = None,
+    output: Output = DEFAULT_OUTPUT,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Go on with a sweep that was interrupted: recorded trials stay, the others run."""
+    from tuner import launch
+
+    with opened(store) as ledger:
+        setting = _setting(ledger, store, mlflow, output, quiet)
+        _conclude(launch.go_on(ledger.load(sweep), setting), setting, as_json)
+
+
+def rerun(
+    sweep: SweepId,
+    trial: Annotated[int, typer.Argument(metavar="TRIAL", help="The trial's number.", min=0)],
+    store: Store = DEFAULT_STORE,
+    as_json: Json = False,
+) -> None:
+    """Train one recorded trial again, in this process, and compare its curve with the recorded one."""
+    from tuner import again
+
+    with opened(store) as ledger:
+        found = ledger.load(sweep)
+        record = ledger.trial(found.id, trial)
+    repeated = again.rerun(found, record)
+    same = repeated.state is record.state and (repeated.difference or 0.0) <= TOLERANCE
+    if as_json:
+        print_json({"sweep": found.id, "trial": trial, "same": same, "recorded": record.state.value, "again": repeated})
+    else:
+        print_curve(repeated.curve)
+        if repeated.note:
+            out.print(repeated.note, markup=False, highlight=False)
+        gap = (
+            "no evaluations to compare"
+            if repeated.difference is None
+            else f"largest difference {repeated.difference:.1e}"
+        )
+        verdict = "the same as recorded" if same else "NOT the same as recorded"
+        states = f"{repeated.state.value}, recorded {record.state.value}, {gap}"
+        out.print(f"{found.id} trial {trial}: {verdict} ({states})", markup=False)
+    if not same:
+        raise typer.Exit(1)
+
+
+def sync(sweep: SweepId, store: Store = DEFAULT_STORE, mlflow: Mlflow = None) -> None:
+    """Write a sweep's recorded trials to MLflow again: after an outage, or to another server."""
+    from tuner import again
+
+    with opened(store) as ledger:
+        found = ledger.load(sweep)
+        uri = _mlflow(store, mlflow)
+        if uri is None:
+            raise UsageError("sync: expected an MLflow URI, got none")
+        refused = again.sync(found, ledger, uri, DEFAULT_OUTPUT)
+    for reason, count in refused.items():
+        err.print(f"warning: MLflow refused {count} updates: {reason}", style="yellow", markup=False)
+    out.print(f"{found.id} is in MLflow at {uri}", markup=False, soft_wrap=True)
+
+
+def _setting(ledger: SqlLedger, store: str, mlflow: str | None, output: Path, quiet: bool) -> Setting:
+    from tuner.launch import Setting
+
+    console = Console(stderr=True, quiet=quiet)
+    return Setting(ledger=ledger, mlflow=_mlflow(store, mlflow), output=output, console=console)
+
+
+def _mlflow(store: str, given: str | None) -> str | None:
+    if given == "none":
+        return None
+    if given:
+        return given
+    path = store.removeprefix("sqlite:///").partition("?")[0] if store.startswith("sqlite:///") else ""
+    return f"sqlite:///{Path(path).with_name('mlflow.db')}" if path else "sqlite:///mlflow.db"
+
+
+def _conclude(ending: Ending, setting: Setting, as_json: bool) -> None:
+    """Say what won, where to look, and how to go on."""
+    from tuner.analysis.leaderboard import leaderboard
+    from tuner.study import INTERRUPTED
+
+    sweep, summary = ending.sweep, ending.summary
+    interrupted = summary.status == INTERRUPTED
+    if as_json:
+        print_json(
+            {
+                "sweep": sweep.id,
+                "status": summary.status,
+                "outcomes": {state.value: count for state, count in summary.outcomes.items()},
+                "steps": summary.steps,
+                "seconds": summary.seconds,
+                "leaderboard": leaderboard(sweep, ending.records),
+                "report": ending.report,
+                "mlflow": setting.mlflow,
+            }
+        )
+    else:
+        out.print(leaderboard(sweep, ending.records).as_table())
+        outcomes = ", ".join(f"{count} {state.value}" for state, count in summary.outcomes.items()) or "no trial ended"
+        out.print(f"\n{outcomes}; {summary.steps:,} training steps in {summary.seconds:.1f} s", highlight=False)
+        out.print(f"report   {escape(str(ending.report))}", soft_wrap=True)
+        if setting.mlflow and setting.mlflow.startswith(("sqlite:", "postgresql", "mysql", "mssql", "file:")):
+            out.print(f"mlflow   {_mlflow_command()} ui --backend-store-uri {escape(setting.mlflow)}", soft_wrap=True)
+        elif setting.mlflow:
+            out.print(f"mlflow   {escape(setting.mlflow)}", soft_wrap=True)
+    if interrupted:
+        err.print(f"interrupted; nothing recorded is lost: `tuner resume {sweep.id}` goes on", style="yellow")
+        raise typer.Exit(130)
+
+
+def _mlflow_command() -> str:
+    """MLflow's command as it can be typed here: the one beside this Python, unless the shell finds it by itself."""
+    beside = Path(sys.executable).with_name("mlflow")
+    if shutil.which("mlflow") or not beside.exists():
+        return "mlflow"
+    return str(beside.relative_to(Path.cwd())) if beside.is_relative_to(Path.cwd()) else str(beside)

@@ -1,0 +1,168 @@
+"""Run a sweep from its spec, or go on with one, to its end: signals, progress, report, MLflow."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from tuner import wiring
+from tuner.analysis import report
+from tuner.analysis.results import Results
+from tuner.errors import TunerError
+from tuner.ledger import SqlLedger, Status
+from tuner.search import importances
+from tuner.space import Space
+from tuner.spec import SweepSpec
+from tuner.study import INTERRUPTED, Study, Summary
+from tuner.tracking import ConsoleSink, MlflowSink, SinkSet
+from tuner.trial import Event, Sweep, TrialRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Where a sweep's results go. ``mlflow`` None means: not to MLflow."""
+
+    ledger: SqlLedger
+    mlflow: str | None
+    output: Path
+    console: Console
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What a run of a sweep left: its summary, its records, and the report's path."""
+
+    sweep: Sweep
+    summary: Summary
+    records: list[TrialRecord]
+    report: Path
+
+
+def start(spec: SweepSpec, text: str, setting: Setting) -> Ending:
+    """Record a new sweep and run it. Raises SpecError before anything is recorded, StoreError where that fails."""
+    prepared = wiring.prepare(spec)
+    sweep = setting.ledger.create(
+        name=spec.name,
+        spec=spec.dump(),
+        spec_text=text,
+        environment=wiring.environment(),
+        objectives=prepared.plan.objectives,
+        seed=spec.seed,
+        repeats=spec.repeats,
+        at=time.time(),
+    )
+    return _drive(sweep, prepared, (), setting)
+
+
+def go_on(sweep: Sweep, setting: Setting) -> Ending:
+    """Go on with a recorded sweep: the sampler relives its events, trials without an outcome are run again."""
+    return _drive(sweep, wiring.recorded(sweep), list(setting.ledger.events(sweep.id)), setting)
+
+
+def _drive(sweep: Sweep, prepared: wiring.Prepared, history: Sequence[Event], setting: Setting) -> Ending:
+    def warn(message: str) -> None:
+        setting.console.print(f"warning: {message}", style="yellow", markup=False, soft_wrap=True)
+
+    ledger = setting.ledger
+    mlflow = MlflowSink(setting.mlflow, sweep, warn=warn) if setting.mlflow else None
+    console = ConsoleSink(sweep, prepared.budget.trials, setting.console)
+    console.write(history)
+    sinks = SinkSet([console, mlflow] if mlflow else [console], warn=warn)
+    status: Status = "failed"
+    try:
+        executor = wiring.executor(prepared)
+        try:
+            study = Study(
+                sweep,
+                sampler=wiring.sampler(prepared),
+                executor=executor,
+                ledger=ledger,
+                sink=sinks,
+                budget=prepared.budget,
+                history=history,
+            )
+            ledger.set_status(sweep.id, "running", time.time())
+            with interruptible() as interrupted:
+                summary = study.run(interrupted)
+            status = summary.status
+        finally:
+            executor.close()
+        records = ledger.trials(sweep.id)
+        path = write_report(sweep, records, prepared.space, setting.output)
+        if mlflow and status != INTERRUPTED:
+            mlflow.finish(best_trial(sweep, records), [path], _plain(summary))
+    finally:
+        ledger.set_status(sweep.id, status, time.time())
+        sinks.close()
+    return Ending(sweep=sweep, summary=summary, records=records, report=path)
+
+
+def report_again(sweep: Sweep, records: Sequence[TrialRecord], output: Path, *, warn: Callable[[str], None]) -> Path:
+    """Write the report of a recorded sweep, also where its workload is gone: then without what needs its space."""
+    try:
+        space = wiring.recorded(sweep).space
+    except TunerError as error:
+        warn(f"warning: no importances and no warnings about the edges of ranges: {error}")
+        space = Space(branches=(), shared={})
+    return write_report(sweep, records, space, output)
+
+
+def write_report(sweep: Sweep, records: Sequence[TrialRecord], space: Space, output: Path) -> Path:
+    """Write a sweep's report to ``output/<sweep>/report.html``; its path. Raises TunerError where that fails."""
+    path = output / sweep.id / "report.html"
+    html = report.render(
+        sweep,
+        records,
+        importances=importances(space, records, sweep.objectives[0]),
+        edge=space.at_edge,
+        generated_at=time.time(),
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        report.write(path, html)
+    except OSError as error:
+        raise TunerError(
+            f"the report cannot be written to {path}: {error.strerror}; the ledger is complete: "
+            f"`tuner report {sweep.id} --output FOLDER` writes it elsewhere"
+        ) from error
+    return path
+
+
+def best_trial(sweep: Sweep, records: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The first trial of the winning configuration, if any configuration is ranked."""
+    winner = Results(sweep, records).winner
+    return winner.trials[0] if winner else None
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn the first SIGINT or SIGTERM into a True answer; a second one interrupts at once, as usual."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
+        yield asked.is_set
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature is Python's
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _plain(summary: Summary) -> Mapping[str, object]:
+    outcomes = {state.value: count for state, count in summary.outcomes.items()}
+    return {"status": summary.status, "outcomes": outcomes, "steps": summary.steps, "seconds": summary.seconds}

@@ -1,0 +1,84 @@
+"""Trials as the ledger gives them back: the latest attempt, its state and its curve.
+
+A trial's note is its outcome's; where the latest attempt was lost, it says why.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, select, true
+
+from tuner.errors import UnknownNameError
+from tuner.ledger.latest import IS_LATEST, JOINED, STATE, STEP
+from tuner.ledger.rows import spec
+from tuner.ledger.schema import attempts, losses, outcomes, reports, starts, trials
+from tuner.trial import Point, State, TrialRecord
+
+_RECORDS = (
+    select(
+        attempts.c.trial,
+        attempts.c.attempt,
+        attempts.c.resume_from,
+        attempts.c.at.label("proposed_at"),
+        trials.c.params,
+        trials.c.seed,
+        trials.c.total_steps,
+        starts.c.at.label("started_at"),
+        starts.c.worker,
+        losses.c.reason,
+        outcomes.c.at.label("finished_at"),
+        outcomes.c["values"],
+        outcomes.c.note,
+        STATE,
+        STEP.label("step"),
+    )
+    .select_from(JOINED)
+    .where(IS_LATEST)
+    .order_by(attempts.c.trial)
+)
+
+_POINTS = select(reports.c.trial, reports.c.attempt, reports.c.step, reports.c.at, reports.c.metrics).order_by(
+    reports.c.trial, reports.c.step
+)
+
+Curves = defaultdict[tuple[int, int], list[Point]]  # by trial and attempt
+
+
+def all_trials(connection: Connection, sweep: str, key: int, *, curves: bool) -> list[TrialRecord]:
+    """Every trial of the sweep by index; without ``curves`` their curves are empty."""
+    rows = connection.execute(_RECORDS.where(attempts.c.sweep == key)).mappings().all()
+    points = _curves(connection, key, true()) if curves else Curves(list)
+    return [_record(sweep, row, points) for row in rows]
+
+
+def one_trial(connection: Connection, sweep: str, key: int, index: int) -> TrialRecord:
+    """One trial of the sweep, with its curve."""
+    found = connection.execute(_RECORDS.where(attempts.c.sweep == key, attempts.c.trial == index)).mappings().first()
+    if found is None:
+        indices = connection.scalars(select(trials.c.trial).where(trials.c.sweep == key).order_by(trials.c.trial)).all()
+        known = [f"0 to {indices[-1]}"] if indices else []
+        raise UnknownNameError(f"trial of {sweep}", str(index), known)
+    return _record(sweep, found, _curves(connection, key, reports.c.trial == index))
+
+
+def _curves(connection: Connection, key: int, which: ColumnElement[bool]) -> Curves:
+    curves = Curves(list)
+    for trial, attempt, step, at, metrics in connection.execute(_POINTS.where(reports.c.sweep == key, which)):
+        curves[trial, attempt].append(Point(step=step, at=at, metrics=metrics))
+    return curves
+
+
+def _record(sweep: str, row: RowMapping, curves: Curves) -> TrialRecord:
+    return TrialRecord(
+        spec=spec(sweep, row),
+        state=State(row["state"]),
+        values=row["values"] or {},
+        step=row["step"],
+        proposed_at=row["proposed_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        worker=row["worker"] or "",
+        note=row["note"] or row["reason"] or "",
+        curve=tuple(curves.get((row["trial"], row["attempt"]), ())),
+    )

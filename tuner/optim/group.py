@@ -1,0 +1,49 @@
+"""The slots of a population whose rules share one update: their state, and their coefficients for the steps ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from tuner.optim.kernel import Coefficients, State
+from tuner.optim.rows import Rows
+from tuner.optim.rule import Numbers
+
+Update = Callable[[Tensor, Tensor, State, Numbers], None]
+
+
+class Group:
+    """State [K, ...] and a table of coefficients [steps, C, K, 1] for all K slots, used by those of one ``update``.
+
+    Both span every slot, so that a slot's row is the same wherever one looks; untouched rows cost no work.
+    """
+
+    def __init__(self, update: Update, slots: int, horizon: int, like: State, coefficients: Coefficients) -> None:
+        some = next(iter(like.values()))
+        self.update = update
+        self.state = {name: row.new_zeros(slots, *row.shape[1:]) for name, row in like.items()}
+        self.names = tuple(coefficients)
+        self.table = some.new_zeros(horizon, len(self.names), slots, 1)
+
+    def start(self, slot: int, state: Mapping[str, Tensor]) -> None:
+        """Give a slot the state of one row [1, ...]."""
+        for name, row in state.items():
+            self.state[name][slot] = row[0]
+
+    def tabulate(self, slot: int, first: int, coefficients: Coefficients) -> None:
+        """Enter a slot's coefficients, each one number or one a step, from row ``first`` of the table to its end."""
+        ahead = len(self.table) - first
+        columns = [torch.as_tensor(c, dtype=torch.float64).expand(ahead) for c in coefficients.values()]
+        self.table[first:, :, slot, 0] = torch.stack(columns, dim=1).to(self.table)
+
+    def step(self, rows: Rows, params: Tensor, grads: Tensor, now: int) -> None:
+        """One update of the chosen rows with row ``now`` of the table; every other row keeps its bits."""
+        taken = rows.take(params)
+        state = {name: rows.take(tensor) for name, tensor in self.state.items()}
+        numbers = rows.take(self.table[now], dim=1).unbind()
+        self.update(taken, rows.take(grads), state, dict(zip(self.names, numbers, strict=True)))
+        rows.put(params, taken)
+        for name, tensor in self.state.items():
+            rows.put(tensor, state[name])

@@ -1,0 +1,30 @@
+"""The trials that no other trial beats in every objective."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tuner.trial import Objective, State, TrialRecord
+
+
+def pareto_front(records: Sequence[TrialRecord], objectives: Sequence[Objective]) -> list[TrialRecord]:
+    """The completed trials that are not dominated, in the given order.
+
+    One trial dominates another where it is at least as good in every objective and better in one; of equal ones none
+    dominates. A trial without a value for every objective is left out.
+    """
+    complete = [r for r in records if r.state is State.COMPLETED and all(o.metric in r.values for o in objectives)]
+    signs = [1.0 if objective.direction == "minimize" else -1.0 for objective in objectives]
+    losses = np.array([[r.values[o.metric] for o in objectives] for r in complete]).reshape(-1, len(signs)) * signs
+    left = np.arange(len(complete))
+    front: list[int] = []
+    while left.size:
+        # What has the least sum of those left is dominated by none of them; drop what it dominates, and go on.
+        best = left[np.argmin(losses[left].sum(axis=1))]
+        front.append(int(best))
+        rivals = losses[left]
+        dominated = np.all(losses[best] <= rivals, axis=1) & np.any(losses[best] < rivals, axis=1)
+        left = left[~dominated & (left != best)]
+    return [complete[i] for i in sorted(front)]

@@ -1,0 +1,146 @@
+"""The Sampler of a sweep: an Optuna study in memory, fed with the ledger's events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import optuna
+from optuna.trial import TrialState
+
+from tuner.errors import UsageError
+from tuner.search.configuration import Configuration
+from tuner.search.making import make
+from tuner.search.proposers import Proposer
+from tuner.search.pruners import PRUNERS, Judge, finished_repeats, nothing
+from tuner.search.samplers import SAMPLERS, Problem
+from tuner.search.storage import ReplayableStorage
+from tuner.space import Space
+from tuner.trial import (
+    Checkpointed,
+    Decision,
+    Event,
+    Finished,
+    Objective,
+    Params,
+    Proposed,
+    Reported,
+    Started,
+    State,
+)
+
+
+class Search:
+    """Proposes configurations and judges running trials (see tuner.protocols.Sampler).
+
+    The state is a function of the events observed and the configurations asked for, nothing else. One trial of the
+    study is one configuration; trial ``i`` of the sweep is repeat ``i % repeats`` of configuration ``i // repeats``.
+    """
+
+    def __init__(
+        self, proposer: Proposer, judge: Judge, objectives: Sequence[Objective], repeats: int, name: str
+    ) -> None:
+        self._proposer, self._judge = proposer, judge
+        self._objectives, self._repeats = tuple(objectives), repeats
+        # The name and the sampler are given only because Optuna would make up others, different in every process.
+        self._study = optuna.create_study(
+            storage=ReplayableStorage(),
+            study_name=name,
+            sampler=optuna.samplers.RandomSampler(0),
+            pruner=judge.pruner,
+            directions=[objective.direction for objective in objectives],
+        )
+        self._configurations: list[Configuration] = []
+        self._worst: list[float] = []
+
+    def ask(self) -> Params | None:
+        """The next configuration, or None when there is none left (grid)."""
+        asked = self._proposer.ask(self._study, len(self._configurations))
+        if asked is None:
+            return None
+        trial, params = asked
+        self._configurations.append(Configuration(trial, self._repeats))
+        return params
+
+    def replay(self, events: Iterable[Event]) -> None:
+        """Come to the state of a sampler that lived through these events (asks are read off Proposed)."""
+        for event in events:
+            self.observe(event)
+
+    def observe(self, event: Event) -> Decision:
+        """Learn from an event; STOP where the pruner has judged the trial's configuration and the trial still runs."""
+        number, repeat = divmod(event.trial, self._repeats)
+        match event:
+            case Proposed(spec=spec) if number == len(self._configurations):  # asked for in an earlier life
+                trial = self._proposer.recall(self._study, number, spec.params)
+                self._configurations.append(Configuration(trial, self._repeats))
+        configuration = self._configurations[number]
+        if configuration.is_settled:
+            return Decision.CONTINUE
+        self._judge_by(configuration, repeat, event)
+        match event:
+            case Finished():
+                self._finish(configuration, repeat, event)
+            case Started() | Reported() | Checkpointed() if configuration.stopped:
+                return Decision.STOP
+        return Decision.CONTINUE
+
+    def _judge_by(self, configuration: Configuration, repeat: int, event: Event) -> None:
+        for step, value in self._judge.points(configuration, self._objectives[0], repeat, event):
+            configuration.trial.report(value, step)
+            configuration.stopped = configuration.stopped or configuration.trial.should_prune()
+
+    def _finish(self, configuration: Configuration, repeat: int, finished: Finished) -> None:
+        configuration.outcomes.setdefault(repeat, finished)
+        if configuration.is_settled:
+            self._settle(configuration)
+
+    def _settle(self, configuration: Configuration) -> None:
+        """Tell the study how a configuration ended.
+
+        A diverged one counts as the worst value seen so far: samplers that learn from finished trials only would come
+        back to its region for ever. This stand-in is seen by the sampler alone, never by the ledger.
+        """
+        configuration.curve.clear()
+        outcome, trial = configuration.outcome(), configuration.trial
+        if outcome is State.PRUNED:
+            self._study.tell(trial, state=TrialState.PRUNED)
+            return
+        values = self._worst if outcome is State.DIVERGED else configuration.values(self._objectives)
+        if not values:
+            self._study.tell(trial, state=TrialState.FAIL)
+            return
+        self._worst = self._worse(values)
+        self._study.tell(trial, values, TrialState.COMPLETE)
+
+    def _worse(self, values: Sequence[float]) -> list[float]:
+        """The worse of each objective's value and the worst so far."""
+        worst = self._worst or values
+        return [
+            a if objective.better(b, a) else b for objective, a, b in zip(self._objectives, worst, values, strict=True)
+        ]
+
+
+def make_search(
+    *,
+    space: Space,
+    objectives: Sequence[Objective],
+    sampler: str,
+    sampler_options: Mapping[str, object],
+    pruner: str,
+    pruner_options: Mapping[str, object],
+    seed: int,
+    repeats: int,
+    total_steps: int,
+) -> Search:
+    """The Sampler of a sweep: ``sampler`` and ``pruner`` are names in SAMPLERS and PRUNERS, with their options.
+
+    ``total_steps`` is a trial's length, ``seed`` the sweep's. Raises UnknownNameError for a name, UsageError for an
+    option, that does not exist, and UsageError for a pruner that cannot judge these objectives or repeats.
+    """
+    proposer = make(SAMPLERS, sampler, sampler_options, Problem(space, len(objectives), seed))
+    judge = make(PRUNERS, pruner, pruner_options, total_steps)
+    if len(objectives) > 1 and judge.points is not nothing:
+        raise UsageError(f"pruner {pruner}: expected 1 objective, got {len(objectives)}; use pruner none")
+    if repeats < 2 and judge.points is finished_repeats:
+        raise UsageError(f"pruner {pruner}: expected repeats >= 2, got {repeats}; it compares finished repeats")
+    return Search(proposer, judge, objectives, repeats, name=f"sweep-{seed}")

@@ -1,0 +1,204 @@
+"""A space as it is written: forms of parameters, names not yet looked up. Presets and a user's own lines meet here.
+
+::
+
+    use: algoperf-adamw               # or a list: presets first, the lines below override them key by key
+    optimizer: [adamw, sgd]           # each with its own default ranges, or a mapping:
+      adamw: {lr: {log: [1e-4, 1e-1]}, eps: 1e-8, beta2: search}     # these; every other hyperparameter at its default
+      sgd: {}                         # every hyperparameter that has a default range
+    schedule: ...                     # the same forms; constant when absent
+    clip_norm: {choice: [null, 1.0]}
+    workload: {width: {int: [16, 128], log: true}}
+    optional: {dropout: {choice: [0.0, 0.1]}}      # the workload's, where it declares them (for presets)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import NamedTuple
+
+from tuner.errors import SpecError, UsageError, suggest
+from tuner.hyper import ONE_MINUS
+from tuner.space.distributions import Choice, Distribution, Fixed, Int, Log, Uniform
+from tuner.space.problems import Path, Problems, brief
+
+SEARCH = "search"
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class DefaultRange:
+    """The word ``search``: the range that the hyperparameter itself declares."""
+
+    def form(self) -> str:
+        """As it is written in YAML."""
+        return SEARCH
+
+
+Written = Distribution | DefaultRange
+Group = Mapping[str, Written]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """Sections of a space by the keys they are written under; an absent section is empty."""
+
+    optimizer: Mapping[str, Group] = field(default_factory=dict)
+    schedule: Mapping[str, Group] = field(default_factory=dict)
+    clip_norm: Written | None = None
+    workload: Group = field(default_factory=dict)
+    optional: Group = field(default_factory=dict)
+
+    def over(self, base: Draft) -> Draft:
+        """``base`` with this draft's parameters put over it, one by one."""
+        return Draft(
+            optimizer=_merge_entries(base.optimizer, self.optimizer),
+            schedule=_merge_entries(base.schedule, self.schedule),
+            clip_norm=self.clip_norm or base.clip_norm,
+            workload=_merge(base.workload, self.workload),
+            optional=_merge(base.optional, self.optional),
+        )
+
+    def form(self) -> dict[str, object]:
+        """As plain data that ``read`` reads back to the same draft."""
+        whole: dict[str, object] = {
+            "optimizer": {name: _form(group) for name, group in self.optimizer.items()},
+            "schedule": {name: _form(group) for name, group in self.schedule.items()},
+            "clip_norm": self.clip_norm and self.clip_norm.form(),
+            "workload": _form(self.workload),
+            "optional": _form(self.optional),
+        }
+        return {key: section for key, section in whole.items() if section}
+
+
+SECTIONS = tuple(f.name for f in fields(Draft))
+
+
+def read(data: object, presets: Callable[[str], Draft], problems: Problems, at: Path = ()) -> Draft:
+    """The draft that plain data says, ``use`` resolved by ``presets``; what is wrong is noted, and left out.
+
+    ``presets`` raises UsageError for a name it does not know.
+    """
+    if not isinstance(data, dict):
+        problems.add(at, f"expected a mapping with {', '.join(SECTIONS)} or use, got {brief(data)}")
+        return Draft()
+    known = ("use", *SECTIONS)
+    for key in [key for key in data if key not in known]:
+        problems.add((*at, key), f"unknown key{suggest(key, known)}; known: {', '.join(known)}")
+    draft = Draft(
+        optimizer=_entries(data.get("optimizer", {}), problems, (*at, "optimizer")),
+        schedule=_entries(data.get("schedule", {}), problems, (*at, "schedule")),
+        clip_norm=_written(data["clip_norm"], problems, (*at, "clip_norm")) if "clip_norm" in data else None,
+        workload=_group(data.get("workload", {}), problems, (*at, "workload")),
+        optional=_group(data.get("optional", {}), problems, (*at, "optional")),
+    )
+    base = Draft()
+    for place, name in _names(data.get("use", []), problems, (*at, "use")):
+        try:
+            base = presets(name).over(base)
+        except UsageError as error:
+            problems.add(place, str(error))
+    return draft.over(base)
+
+
+def _names(data: object, problems: Problems, at: Path) -> list[tuple[Path, str]]:
+    """A name or a list of names, each with its place."""
+    places = [((*at, n), name) for n, name in enumerate(data)] if isinstance(data, list) else [(at, data)]
+    for place, name in places:
+        if not isinstance(name, str):
+            problems.add(place, f"expected a name, got {brief(name)}")
+    return [(place, name) for place, name in places if isinstance(name, str)]
+
+
+def _entries(data: object, problems: Problems, at: Path) -> dict[str, Group]:
+    """A branch: a name, a list of names, or a mapping from names to their hyperparameters."""
+    if not isinstance(data, dict):
+        return {name: {} for _, name in _names(data, problems, at)}
+    return {
+        name: {} if group is None or group == DEFAULT else _group(group, problems, (*at, name))
+        for name, group in data.items()
+    }
+
+
+def _group(data: object, problems: Problems, at: Path) -> dict[str, Written]:
+    if not isinstance(data, dict):
+        problems.add(at, f"expected a mapping of hyperparameters, got {brief(data)}")
+        return {}
+    found = {key: _written(value, problems, (*at, key)) for key, value in data.items()}
+    return {key: written for key, written in found.items() if written is not None}
+
+
+def _written(data: object, problems: Problems, at: Path) -> Written | None:
+    """One parameter: a plain value, the word ``search``, or a mapping that names its kind."""
+    try:
+        return _distribution(data)
+    except SpecError as error:
+        problems.add(at, str(error))
+        return None
+
+
+def _distribution(data: object) -> Written:
+    if data == SEARCH:
+        return DefaultRange()
+    if isinstance(data, list):
+        raise SpecError("expected a value or a range, got a list; write {choice: [...]} to choose from it")
+    if not isinstance(data, dict):
+        return Fixed(data)  # type: ignore[arg-type]  # it checks the value itself
+    named = [key for key in data if key in _KINDS]
+    kinds = [key for key in named if not any(key in _KINDS[other].options for other in named)]  # int has an option log
+    if len(kinds) != 1:
+        near = next((s for s in (suggest(key, _KINDS) for key in data) if s), "")
+        raise SpecError(f"expected one of {', '.join(_KINDS)}, got {', '.join(map(str, data)) or 'nothing'}{near}")
+    (kind,) = kinds
+    make, options = _KINDS[kind]
+    for key in [key for key in data if key not in (kind, *options)]:
+        raise SpecError(
+            f"unknown key {key!r} beside {kind}{suggest(key, options)}; known: {', '.join(options) or 'none'}"
+        )
+    return make(data[kind], **{key: data[key] for key in options if key in data})
+
+
+def _ends(make: Callable[..., Distribution]) -> Callable[..., Distribution]:
+    """``make`` called with both ends from a list."""
+
+    def from_ends(ends: object, **options: object) -> Distribution:
+        if not isinstance(ends, list) or len(ends) != 2:
+            raise SpecError(f"expected [low, high], got {brief(ends)}")
+        return make(*ends, **options)
+
+    return from_ends
+
+
+def _choice(values: object) -> Distribution:
+    if not isinstance(values, list):
+        raise SpecError(f"expected a list to choose from, got {brief(values)}")
+    return Choice(tuple(values))
+
+
+class _Kind(NamedTuple):
+    make: Callable[..., Distribution]
+    options: tuple[str, ...] = ()
+
+
+_KINDS = {
+    "fixed": _Kind(Fixed),
+    "uniform": _Kind(_ends(Uniform), ("step",)),
+    "log": _Kind(_ends(Log)),
+    "int": _Kind(_ends(Int), ("log", "step")),
+    "choice": _Kind(_choice),
+}
+
+
+def _merge(base: Group, own: Group) -> Group:
+    """Own parameters over the base's; one written as ``one_minus_x`` also replaces ``x``, and the reverse."""
+    replaced = {spelling for key in own for spelling in (key, ONE_MINUS + key, key.removeprefix(ONE_MINUS))}
+    return {key: value for key, value in base.items() if key not in replaced} | dict(own)
+
+
+def _merge_entries(base: Mapping[str, Group], own: Mapping[str, Group]) -> Mapping[str, Group]:
+    return {name: _merge(base.get(name, {}), own.get(name, {})) for name in (*base, *own)}
+
+
+def _form(group: Group) -> dict[str, object]:
+    return {key: written.form() for key, written in group.items()}

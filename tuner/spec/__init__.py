@@ -1,0 +1,21 @@
+"""What a user asks for: ``load`` reads a sweep's YAML into a frozen, validated ``SweepSpec``."""
+
+from __future__ import annotations
+
+from tuner.spec import options
+from tuner.spec.load import from_data, load, parse
+from tuner.spec.models import Budget, ObjectiveSpec, PatienceSpec, SweepSpec
+from tuner.spec.resolve import objectives, search_space
+
+__all__ = [
+    "Budget",
+    "ObjectiveSpec",
+    "PatienceSpec",
+    "SweepSpec",
+    "from_data",
+    "load",
+    "objectives",
+    "options",
+    "parse",
+    "search_space",
+]

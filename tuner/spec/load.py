@@ -1,0 +1,76 @@
+"""From a file, a text or plain data to a SweepSpec; everything that is wrong is said at once, with its line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path as File
+
+from pydantic import ValidationError
+
+from tuner import space
+from tuner.errors import SpecError
+from tuner.space import document
+from tuner.space.problems import Problems, Source, brief
+from tuner.spec.messages import explain
+from tuner.spec.models import SweepSpec
+from tuner.spec.registries import optimizers, schedules
+from tuner.spec.rules import breaches
+
+DEFAULT_SPACE: Mapping[str, object] = {"use": "default"}
+RECORD = "the sweep's spec"
+
+
+def load(path: str | File) -> SweepSpec:
+    """The spec in a YAML file. Raises SpecError listing every problem with its line."""
+    return parse(document.read_file(path), File(path).name)
+
+
+def parse(text: str, name: str) -> SweepSpec:
+    """The spec in a YAML text; ``name`` is what messages call it, and its stem the sweep's name where none is given.
+
+    The optimizers and schedules of the space are checked here; ``search_space`` and ``objectives`` check what depends
+    on the workload. Raises SpecError listing every problem with its line.
+    """
+    read = document.parse(text, name)
+    data = _mapping(read.data, read.source)
+    problems = Problems()
+    draft = space.read(data.get("space", DEFAULT_SPACE), space.draft_of, problems, ("space",))
+    space.build_branches(draft, optimizers=optimizers(), schedules=schedules(), problems=problems, at=("space",))
+    return _validate({"name": slug(File(name).stem), **data}, draft, problems, read.source)
+
+
+def from_data(data: Mapping[str, object]) -> SweepSpec:
+    """The spec that ``dump`` gave as plain data. Raises SpecError listing every problem.
+
+    A name that the registries no longer know is no problem here: a sweep on record can always be read.
+    """
+    source = Source(RECORD)
+    plain = _mapping(document.copy_plain(data, RECORD), source)
+    problems = Problems()
+    draft = space.read(plain.get("space", DEFAULT_SPACE), space.draft_of, problems, ("space",))
+    return _validate(plain, draft, problems, source)
+
+
+def slug(text: str) -> str:
+    """``text`` as a name: lower-case letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:64] or "sweep"
+
+
+def _mapping(data: document.Plain, source: Source) -> dict[str, document.Plain]:
+    if isinstance(data, dict):
+        return data
+    got = "an empty file" if data is None else brief(data)
+    raise SpecError(f"expected a mapping with workload, objective, budget and space, got {got} ({source.place(())})")
+
+
+def _validate(data: Mapping[str, object], draft: space.Draft, problems: Problems, source: Source) -> SweepSpec:
+    try:
+        spec = SweepSpec.model_validate({**data, "space": draft.form()})
+    except ValidationError as error:
+        explain(error, SweepSpec, data, problems)
+        raise problems.error(source) from None
+    for path, text in breaches(spec):
+        problems.add(path, text)
+    problems.raise_any(source)
+    return spec.read_from(source)

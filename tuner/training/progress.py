@@ -1,0 +1,47 @@
+"""What a trial's evaluations say so far: its curve of objectives, and whether to stop early."""
+
+from __future__ import annotations
+
+import math
+
+from tuner.trial import Metrics, Objective, Patience, TrainingPlan
+
+
+class Progress:
+    """Follows one trial's evaluations against the plan."""
+
+    def __init__(self, plan: TrainingPlan) -> None:
+        self._plan = plan
+        self._seen: list[Metrics] = []
+        self._best: float | None = None
+        self._since_best = 0
+
+    def add(self, metrics: Metrics) -> None:
+        """Take one evaluation."""
+        self._seen.append({o.metric: metrics[o.metric] for o in self._plan.objectives if o.metric in metrics})
+        self._since_best += 1
+        objective, patience = self._plan.objectives[0], self._plan.patience
+        value = metrics.get(objective.metric)
+        if value is not None and patience is not None and _improves(value, self._best, objective, patience):
+            self._best, self._since_best = value, 0
+
+    def out_of_patience(self) -> bool:
+        """Whether the first objective has not improved for as many evaluations as the plan allows."""
+        return self._plan.patience is not None and self._since_best >= self._plan.patience.evaluations
+
+    def values(self) -> Metrics:
+        """Each objective's value by metric name, of what was seen."""
+        values = {o.metric: o.value(self._seen) for o in self._plan.objectives}
+        return {metric: value for metric, value in values.items() if value is not None}
+
+
+def _improves(value: float, best: float | None, objective: Objective, patience: Patience) -> bool:
+    if best is None:
+        return True
+    margin = patience.min_delta if objective.direction == "minimize" else -patience.min_delta
+    return objective.better(value + margin, best)
+
+
+def first_nonfinite(metrics: Metrics) -> str | None:
+    """The name of a metric that is NaN or infinite, or None."""
+    return next((name for name, value in metrics.items() if not math.isfinite(value)), None)

@@ -1,0 +1,138 @@
+"""From a spec to objects: the only place that knows every concrete class."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tuner import spec as specs
+from tuner.errors import UsageError
+from tuner.execution.inline import InlineExecutor
+from tuner.protocols import Executor
+from tuner.search import Search, make_search
+from tuner.space import Space
+from tuner.spec import SweepSpec, options
+from tuner.study import Budget
+from tuner.training import Engine
+from tuner.trial import Objective, Patience, Sweep, TrainingPlan
+from tuner.workloads import Workload, check_workload, load
+
+EVALUATIONS = 10  # a trial, where the spec does not say
+RECORDED_LIBRARIES = ("tuner", "torch", "optuna", "ray", "mlflow", "sqlalchemy", "numpy", "scikit-learn")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A spec with everything it names looked up and checked; nothing has been started yet."""
+
+    spec: SweepSpec
+    workload: Workload
+    space: Space
+    plan: TrainingPlan
+    budget: Budget
+
+
+def prepare(spec: SweepSpec) -> Prepared:
+    """Look up and check everything that a spec names.
+
+    Raises SpecError for what the workload or the registries do not have, UnknownNameError and WorkloadError for the
+    workload itself, UsageError for options that do not go together.
+    """
+    workload = load(spec.workload)
+    check_workload(workload)
+    steps = spec.budget.steps or workload.default_steps
+    plan = TrainingPlan(
+        objectives=specs.objectives(spec, workload.metrics),
+        evaluate_every=spec.evaluate_every or max(1, steps // EVALUATIONS),
+        patience=patience(spec),
+    )
+    prepared = Prepared(
+        spec=spec,
+        workload=workload,
+        space=specs.search_space(spec, workload.hypers),
+        plan=plan,
+        budget=Budget(steps=steps, trials=spec.budget.trials, wall_time=spec.budget.wall_time),
+    )
+    sampler(prepared)  # refuses what does not go together, before anything is recorded
+    return prepared
+
+
+def sampler(prepared: Prepared) -> Search:
+    """A fresh sampler and pruner, as the spec says."""
+    return search(prepared.spec, prepared.space, prepared.plan.objectives, prepared.budget.steps)
+
+
+def search(spec: SweepSpec, space: Space, objectives: Sequence[Objective], steps: int) -> Search:
+    """A fresh sampler and pruner, as the spec says, for trials of ``steps`` steps."""
+    return make_search(
+        space=space,
+        objectives=objectives,
+        sampler=spec.sampler.name,
+        sampler_options=spec.sampler.model_dump(exclude={"name"}),
+        pruner=spec.pruner.name,
+        pruner_options=spec.pruner.model_dump(exclude={"name"}),
+        seed=spec.seed,
+        repeats=spec.repeats,
+        total_steps=steps,
+    )
+
+
+def patience(spec: SweepSpec) -> Patience | None:
+    """When a trial stops early, as the spec says."""
+    return None if spec.patience is None else Patience(**spec.patience.model_dump())
+
+
+def executor(prepared: Prepared) -> Executor:
+    """Start the spec's executor. Raises ExecutorError where workers cannot be reached."""
+    chosen = prepared.spec.executor
+    return _EXECUTORS[chosen.name](prepared, chosen)
+
+
+def _inline(prepared: Prepared, chosen: options.Inline) -> Executor:
+    return InlineExecutor(Engine(prepared.workload, prepared.plan, slots=chosen.slots))
+
+
+def _ray(prepared: Prepared, chosen: options.Ray) -> Executor:
+    from tuner.execution.cluster import connect  # noqa: PLC0415 - Ray takes a second to import: not unless it is used
+    from tuner.execution.ray import RayExecutor  # noqa: PLC0415
+
+    cluster = connect(chosen.address)
+    try:
+        return RayExecutor(
+            prepared.workload,
+            prepared.plan,
+            cluster,
+            slots=chosen.slots,
+            workers=None if chosen.workers == "auto" else chosen.workers,
+            gpus_per_worker=chosen.gpus_per_worker,
+        )
+    except BaseException:
+        cluster.close()
+        raise
+
+
+def _simulated(prepared: Prepared, chosen: options.Simulated) -> Executor:  # noqa: ARG001 - one signature for all
+    raise UsageError("executor: simulated needs a table of curves; run it as `tuner simulate TABLE SPEC`")
+
+
+_EXECUTORS: Mapping[str, Callable[..., Executor]] = {"inline": _inline, "ray": _ray, "simulated": _simulated}
+
+
+def recorded(sweep: Sweep) -> Prepared:
+    """A recorded sweep's own spec, prepared again. Raises as ``prepare`` does, where its workload is gone, say."""
+    return prepare(specs.from_data(sweep.spec))
+
+
+def environment() -> dict[str, object]:
+    """What a sweep ran on: versions and machine, for comparison when numbers differ later."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "command": " ".join(sys.argv),
+        **{name: importlib.metadata.version(name) for name in RECORDED_LIBRARIES},
+    }
