@@ -106,6 +106,11 @@ class Hyper:
             raise HyperError(name, self.expected(), value)
 
 
+# What every trial has besides the hyperparameters of its optimizer, schedule and workload.
+CLIP_NORM = Hyper(default=None, low=0.0, low_open=True, nullable=True, doc="clip each step's gradient to this norm")
+SEED = Hyper(default=0, low=0, integer=True, doc="initial values, data order and dropout; the trial's own when absent")
+
+
 def complete(owner: str, hypers: Mapping[str, Hyper], given: Mapping[str, Value]) -> dict[str, Value]:
     """Every hyper of ``owner`` with its value: the given one (``one_minus_x`` read as ``1 - x``) or the default.
 

@@ -114,6 +114,14 @@ def test_nothing_new_follows_an_outcome(ledger, make, event):
     assert list(ledger.events(sweep)) == make.history(sweep, 0)
 
 
+@pytest.mark.parametrize("event", NEW_MESSAGES, ids=kind)
+def test_nothing_new_follows_an_outcome_within_its_batch(ledger, make, event):
+    sweep = make.sweep(ledger).id
+    with pytest.raises(ConflictError, match="the trial has ended"):
+        ledger.append(sweep, [*make.history(sweep, 0), event])
+    assert list(ledger.events(sweep)) == []
+
+
 @pytest.mark.parametrize("late", MESSAGES + NEW_MESSAGES, ids=kind)
 @pytest.mark.parametrize("over", ["lost", "superseded"])
 def test_what_an_attempt_sends_after_it_is_over_is_dropped(ledger, make, late, over):

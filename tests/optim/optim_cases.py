@@ -54,7 +54,7 @@ def rate_at(rule: str, step: int) -> float:
 
 
 def gradient(seed: int, rule: str = "") -> Gradient:
-    """Random gradients; for a rule that builds a model of the function, those of a valley, since noise there is chaos."""
+    """Random gradients; for a rule that builds a model of the function, those of a valley without noise."""
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(400, SIZE, generator=generator, dtype=torch.float64)
     if rule and optim.get(rule).coupled:

@@ -26,7 +26,41 @@ def momentum_ema(h, w):
         w = w - h["lr"] * m
 
 
-PAPERS: dict[str, Paper] = {"momentum-ema": momentum_ema}
+def adabelief(h, w):
+    m = s = 0.0
+    t = 0
+    while True:
+        g = yield w
+        t += 1
+        m = h["beta1"] * m + (1 - h["beta1"]) * g
+        s = h["beta2"] * s + (1 - h["beta2"]) * (g - m) ** 2 + h["eps"]
+        m_hat, s_hat = m / (1 - h["beta1"] ** t), s / (1 - h["beta2"] ** t)
+        w = w - h["lr"] * h["weight_decay"] * w - h["lr"] * m_hat / (np.sqrt(s_hat) + h["eps"])
+
+
+def lion(h, w):
+    m = 0.0
+    while True:
+        g = yield w
+        u = np.sign(h["beta1"] * m + (1 - h["beta1"]) * g)
+        m = h["beta2"] * m + (1 - h["beta2"]) * g
+        w = w - h["lr"] * (u + h["weight_decay"] * w)
+
+
+def signsgd(h, w):
+    m = 0.0
+    while True:
+        g = (yield w) + h["l2"] * w
+        m = h["momentum"] * m + (1 - h["momentum"]) * g
+        w = w - h["lr"] * np.sign(m)
+
+
+PAPERS: dict[str, Paper] = {
+    "momentum-ema": momentum_ema,
+    "adabelief": adabelief,
+    "lion": lion,
+    "signsgd": signsgd,
+}
 
 
 def test_every_rule_is_checked_against_torch_or_a_paper() -> None:

@@ -135,7 +135,7 @@ def test_saved_and_loaded_is_uninterrupted(rule: str, interrupted_at: int) -> No
 
 def test_what_another_rule_saved_is_refused() -> None:
     made = cases.population("adam", "adadelta")
-    with pytest.raises(ValueError, match="adadelta saves .* saved by another rule"):
+    with pytest.raises(ValueError, match=r"adadelta saves .* saved by another rule"):
         made.load(1, made.save(0))
 
 

@@ -92,6 +92,7 @@ def make(
     repeats: int = 1,
     **options: object,
 ) -> Search:
+    """A search with quick options; ``options`` are the sampler's."""
     return make_search(
         space=space,
         objectives=objectives,
@@ -207,12 +208,6 @@ class Sweep:
     def _end(self, i: int, outcome: State) -> None:
         del self._running[i]
         self.record(Finished(trial=i, attempt=self._specs[i].attempt, at=0.0, step=0, outcome=outcome))
-
-
-def best(sampler: str, configurations: int, seed: int, *, space: Space, loss: Callable[[Params], float]) -> float:
-    """The least loss among so many configurations, one after the other."""
-    sweep = Sweep(make(sampler, space=space, seed=seed), loss, slots=1, mishaps=0.0).run(configurations)
-    return min(map(loss, sweep.asked))
 
 
 SAMPLER_NAMES, PRUNER_NAMES = tuple(SAMPLERS), tuple(PRUNERS)

@@ -22,7 +22,7 @@ count = st.integers(1, 12)
 def stepped(draw):
     step = draw(st.sampled_from([0.1, 0.25, 0.5, 1, 3]))
     low = draw(st.integers(-50, 50))
-    return Uniform(low, low + step * draw(st.integers(1, 40)), step)
+    return Uniform(low, round(low + step * draw(st.integers(1, 40)), 6), step)
 
 
 @st.composite

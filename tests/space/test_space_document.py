@@ -37,15 +37,10 @@ plain = st.recursive(
 )
 
 
-@given(plain)
+# JSON's escapes for characters beyond U+FFFF are no YAML.
+@given(plain.filter(lambda value: max(json.dumps(value, ensure_ascii=False)) <= "\uffff"))
 def test_json_reads_as_itself(value: object) -> None:
-    try:
-        found = parse(json.dumps(value), "x").data
-    except SpecError as error:
-        assert "not valid YAML" in str(error)  # YAML allows fewer characters, and escapes outside the BMP differ
-        assert any(ord(c) > 0xFFFF for c in json.dumps(value, ensure_ascii=False))
-    else:
-        assert found == value
+    assert parse(json.dumps(value), "x").data == value
 
 
 def test_every_key_and_item_has_its_line() -> None:
@@ -103,17 +98,22 @@ def test_a_million_problems_are_not_listed() -> None:
         parse("a: [" + ".inf, " * 5000 + "]", "x")
 
 
+def parse_or_refuse(text: str) -> object:
+    try:
+        return parse(text, "x").data
+    except SpecError as error:
+        return error
+
+
 HOSTILE = ["[" * MAX_BYTES, "{a: " * 200_000, "- " * 500_000, "a: 1\n" * 200_000, "9" * MAX_BYTES, "&a [*a," * 100_000,
            "'" * MAX_BYTES, "? " * 500_000, "a: |\n" + " x\n" * 300_000, "%" * MAX_BYTES, "\n" * MAX_BYTES]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=[text[:6] for text in HOSTILE])
-def test_hostile_text_is_refused_quickly(text: str) -> None:
+def test_hostile_text_is_done_with_quickly(text: str) -> None:
     start = time.process_time()
-    try:
-        parse(text, "x")
-    except SpecError as error:
-        assert len(str(error)) < 10_000
+    found = parse_or_refuse(text)
+    assert not isinstance(found, SpecError) or len(str(found)) < 10_000
     assert time.process_time() - start < 5
 
 
@@ -121,10 +121,11 @@ def test_hostile_text_is_refused_quickly(text: str) -> None:
 @given(st.text(alphabet=st.sampled_from(list("a:-?[]{},&*!|>'\"%@`#\n\t 1.e~\\")) | st.characters(), max_size=60))
 @example("\N{BYTE ORDER MARK}a: 1")
 def test_any_text_is_read_or_refused(text: str) -> None:
-    try:
-        json.dumps(parse(text, "x").data, allow_nan=False)
-    except SpecError as error:
-        assert "(x" in str(error)
+    found = parse_or_refuse(text)
+    if isinstance(found, SpecError):
+        assert "(x" in str(found)
+    else:
+        json.dumps(found, allow_nan=False)
 
 
 def test_files_that_are_none(tmp_path) -> None:

@@ -40,7 +40,7 @@ class Drawing:
     """Suggests at random, and remembers what it was asked."""
 
     def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
+        self.random = random.Random(seed)  # noqa: S311
         self.asked: dict[str, Distribution] = {}
 
     def __call__(self, name: str, distribution: Distribution):
@@ -102,7 +102,7 @@ def test_every_searched_parameter_is_asked_on_some_path(space: Space) -> None:
 @given(spaces, st.integers(0, 10**6))
 def test_contains_refuses_what_is_missing_left_over_or_outside(space: Space, seed: int) -> None:
     params = space.sample(Drawing(seed))
-    name = random.Random(seed).choice(sorted(params))
+    name = random.Random(seed).choice(sorted(params))  # noqa: S311
     assert not space.contains({k: v for k, v in params.items() if k != name})
     assert not space.contains({**params, "stranger": 1})
     assert not space.contains({**params, name: "no such value"})

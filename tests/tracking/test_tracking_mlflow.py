@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from mlflow_reading import Reading, read
 from tracking_story import OUTCOMES, PARAMS, STATUS, SWEEP, T0, attempt, finished, record, story, trial
 
 from tuner.errors import TunerError, UsageError
-from tuner.tracking import MlflowSink, SweepEnd, sync
+from tuner.tracking import MlflowSink, SweepEnd, probe, sync
 from tuner.trial import Event, Finished, Proposed, Reported
 
 
@@ -221,7 +222,17 @@ def test_a_uri_of_an_unknown_scheme_is_told_up_front_and_costs_nothing(uri: str,
         sync(uri, SWEEP, story())
 
 
-def test_sync_says_what_is_wrong(tmp_path: Path):
-    (tmp_path / "mlflow.db").write_text("not a database, and long enough to be told from an empty one " * 20)
-    with pytest.raises(TunerError, match=r"^mlflow: sqlite:.*"):
-        sync(f"sqlite:///{tmp_path}/mlflow.db", SWEEP, story())
+def test_a_store_that_cannot_be_opened_is_told_at_once(tmp_path: Path, told: list[str]):
+    (tmp_path / "text.db").write_text("not a database, and long enough to be told from an empty one " * 20)
+    (tmp_path / "folder.db").mkdir()
+    for name, words in {"text.db": "file is not a database", "folder.db": "unable to open database file"}.items():
+        uri = f"sqlite:///{tmp_path}/{name}"
+        began = time.monotonic()
+        with pytest.raises(TunerError, match=f"^mlflow: {uri}: {words}"):
+            sync(uri, SWEEP, story())
+        assert probe(uri) == f"mlflow: {uri}: {words}"
+        one = sink(uri, told)
+        one.write(story())
+        one.close()
+        assert words in told[-1]
+        assert time.monotonic() - began < 20

@@ -48,7 +48,7 @@ def timed_writes(sink: MlflowSink) -> float:
 def test_a_refusing_uri_costs_one_warning_while_running_and_one_at_the_end(free_port: int, told: list[str]):
     sink = MlflowSink(f"http://user:secret@127.0.0.1:{free_port}", SWEEP, warn=told.append, linger_s=0.0)
     assert timed_writes(sink) < AT_ONCE
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not told and time.monotonic() < deadline:
         time.sleep(0.05)
     assert told[0] == f"mlflow: http://user:***@127.0.0.1:{free_port}: Connection refused; retrying, the sweep goes on"
@@ -90,7 +90,7 @@ def test_a_server_that_comes_late_gets_everything(free_port: int, store: str, tm
     uri = f"http://127.0.0.1:{free_port}"
     sink = MlflowSink(uri, SWEEP, warn=told.append, linger_s=0.0)
     sink.write(story()[:7])
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not told and time.monotonic() < deadline:
         time.sleep(0.05)
     folders = ["--backend-store-uri", store, "--artifacts-destination", str(tmp_path / "artifacts")]

@@ -70,7 +70,7 @@ def test_a_sink_takes_anything_at_once_and_closes_in_bounded_time(name: str, sto
     began = time.perf_counter()
     sink.close()
     sink.close()
-    assert time.perf_counter() - began < 10
+    assert time.perf_counter() - began < 35  # MlflowSink's 30, and a busy machine
     sink.write(events)
     assert all("\n" not in line for line in told)
 

@@ -139,7 +139,7 @@ def wrong(kind: type[TunerError], expected: str, ref: str):
 )
 def test_a_wrong_reference(kind: type[TunerError], expected: str, ref: str, mine: Path):
     (mine.parent / "folder.py").mkdir()
-    (mine.parent / "raises.py").write_text("one = 1\nnone = one / 0\n")
+    (mine.parent / "raises.py").write_text("def half():\n    return 1 / 0\nhalf()\n")
     (mine.parent / "exits.py").write_text("import sys\nsys.exit(3)\n")
     (mine.parent / "syntax.py").write_text("one = 1\nclass :\n")
     (mine.parent / "imports.py").write_text("import no_such\n")

@@ -17,7 +17,7 @@ from tuner.trial import Params, Sweep, TrialRecord, Value
 from tuner.workloads import load, loss_arguments, model_arguments
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_LINE = 100
+_LINE = 80  # leaves room for the assignment around a call
 
 
 def to_csv(sweep: Sweep, records: Sequence[TrialRecord]) -> str:
@@ -91,14 +91,13 @@ def to_script(sweep: Sweep, record: TrialRecord, workload_ref: str) -> str:
         clip_norm=params.get("clip_norm"),
         workload=_literal(workload_ref),
         model=_call("workload.model", [], model_arguments(workload, params)),
-        loss_arguments=_more(loss_arguments(workload, params)),
+        loss=_call("workload.loss", ["model(x)", "y"], loss_arguments(workload, params)),
         optimizer=(
             _call("as_torch_optimizer", [_literal(optimizer), "model.parameters()"], hypers)
             if equivalent is None
             else _call(f"torch.optim.{equivalent.optimizer}", ["model.parameters()"], equivalent.keywords(hypers))
         ),
-        schedule=_literal(schedule),
-        schedule_arguments=_more(owned(params, schedule)),
+        factor=_call("partial", [f"get({_literal(schedule)})", "total_steps=STEPS"], owned(params, schedule)),
     )
 
 
@@ -125,11 +124,6 @@ def _call(function: str, arguments: Sequence[str], keywords: Mapping[str, object
     listed = [*arguments, *(f"{name}={_literal(value)}" for name, value in keywords.items())]
     line = f"{function}({', '.join(listed)})"
     return line if len(line) <= _LINE else f"{function}(\n" + "".join(f"    {each},\n" for each in listed) + ")"
-
-
-def _more(keywords: Mapping[str, object]) -> str:
-    """Keyword arguments to follow others in a call."""
-    return "".join(f", {name}={_literal(value)}" for name, value in keywords.items())
 
 
 def _literal(value: object) -> str:

@@ -99,8 +99,8 @@ def _between_optimizers(results: Results) -> Iterator[str]:
         yield f"{measure}{leader} is ahead of {text.listing([v.rival for v in ahead])} beyond chance ({_p(ahead)})."
     if behind:
         yield (
-            f"{_subject(results)} is one of {leader}, yet the best quarter of {text.listing([v.rival for v in behind])} "
-            f"is ahead of {leader}'s ({_p(behind)})."
+            f"{_subject(results)} is one of {leader}, yet the best quarter of "
+            f"{text.listing([v.rival for v in behind])} is ahead of {leader}'s ({_p(behind)})."
         )
 
 

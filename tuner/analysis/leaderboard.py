@@ -41,7 +41,7 @@ class Leaderboard:
     configurations: int
 
     def as_table(self) -> Table:
-        """The rows for a terminal of 80 columns or more: hyperparameters wrap, nothing else does."""
+        """The rows for a terminal of 80 columns or more: names and hyperparameters wrap, numbers do not."""
         table = Table(
             title=f"{escape(self.sweep)}: {len(self.rows)} of {text.count(self.configurations, 'configuration')}",
             title_justify="left",
@@ -53,8 +53,8 @@ class Leaderboard:
         table.add_column("trial", justify="right", no_wrap=True)
         for metric in self.metrics:
             table.add_column(escape(text.label(metric, 16)), justify="right", no_wrap=True)
-        table.add_column("optimizer", no_wrap=True)
-        table.add_column("schedule", no_wrap=True)
+        table.add_column("optimizer", overflow="fold")
+        table.add_column("schedule", overflow="fold")
         table.add_column("hyperparameters", ratio=1, overflow="fold")
         table.add_column("steps", justify="right", no_wrap=True)
         table.add_column("time", justify="right", no_wrap=True)

@@ -1,8 +1,8 @@
 """Whether one group of configurations beats another beyond chance, so that what cannot be told apart is not ranked.
 
-The question is "which would serve me better once tuned", so the *best quarter* of each group is compared: how a search's
-worst guesses fare says more about the width of its ranges than about the optimizer. A configuration's outcome is a
-rank: completed ones by value, then the pruned, then the diverged (a divergence is an outcome, and the worst).
+The question is "which would serve me better once tuned", so the *best quarter* of each group is compared: how a
+search's worst guesses fare says more about the width of its ranges than about the optimizer. A configuration's outcome
+is a rank: completed ones by value, then the pruned, then the diverged (a divergence is an outcome, and the worst).
 Configurations that failed or have not ended say nothing and are left out.
 
 The test is a permutation test on the difference of the best quarters' mean ranks. Taking the quarter is part of the

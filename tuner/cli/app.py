@@ -6,8 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from tuner.cli import compare, doctor, registries, review, simulate, sweeps
 from tuner.errors import TunerError
@@ -31,10 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except TunerError as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
-    except click.ClickException as error:
-        error.show()
+    except TyperException as error:
+        print(f"error: {error.format_message()} (--help explains)", file=sys.stderr)
         code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         code = 130
     except BrokenPipeError:  # the reader went away (`tuner list | head`): not an error of ours
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

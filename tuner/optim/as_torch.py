@@ -15,6 +15,9 @@ from tuner.optim.rule import Rule
 from tuner.optim.rules import get
 from tuner.trial import Value
 
+Coefficients = tuple[tuple[str, ...], Tensor]
+"""Names, and as many numbers [C, 1, 1] in float64."""
+
 
 def as_torch_optimizer(name: str, params: ParamsT, **hypers: Value) -> RuleOptimizer:
     """The rule called ``name`` over ``params`` (tensors, or groups of them with hypers of their own).
@@ -76,14 +79,15 @@ class RuleOptimizer(torch.optim.Optimizer):
                 self._step_block(block, coefficients_at)
         return loss
 
-    def _coefficients(self, group: Mapping[str, Any]) -> Callable[[int], dict[str, Tensor]]:
-        """Step count -> coefficients with the hypers that ``group`` holds now; counts are shared by most parameters."""
+    def _coefficients(self, group: Mapping[str, Any]) -> Callable[[int], Coefficients]:
+        """Step count -> coefficients for the hypers that ``group`` holds now; most parameters share their count."""
         hypers = {name: torch.as_tensor(group[name], dtype=torch.float64, device="cpu") for name in self.rule.hypers}
 
         @functools.cache
-        def at(step: int) -> dict[str, Tensor]:
+        def at(step: int) -> Coefficients:
             numbers = self.rule.coefficients(hypers, torch.tensor(step, dtype=torch.float64))
-            return {name: torch.as_tensor(c, dtype=torch.float64) for name, c in numbers.items()}
+            together = torch.stack([torch.as_tensor(c, dtype=torch.float64) for c in numbers.values()])
+            return tuple(numbers), together.view(-1, 1, 1)
 
         return at
 
@@ -92,14 +96,14 @@ class RuleOptimizer(torch.optim.Optimizer):
         blocks = [params] if self.rule.coupled else [[p] for p in params]
         return [block for block in blocks if any(p.grad is not None for p in block)]
 
-    def _step_block(self, block: list[Tensor], coefficients_at: Callable[[int], dict[str, Tensor]]) -> None:
+    def _step_block(self, block: list[Tensor], coefficients_at: Callable[[int], Coefficients]) -> None:
         row = torch.cat([p.reshape(-1) for p in block])[None]
         grads = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in block])[None]
         state = self.state[block[0]]
         if not state:
             state.update(self.rule.init(row), step=0)
         state["step"] += 1
-        numbers = {name: c.to(row).view(1, 1) for name, c in coefficients_at(state["step"]).items()}
-        self.rule.update(row, grads, state, numbers)
+        names, numbers = coefficients_at(state["step"])
+        self.rule.update(row, grads, state, dict(zip(names, numbers.to(row).unbind(), strict=True)))
         for p, new in zip(block, torch.split(row[0], [p.numel() for p in block]), strict=True):
             p.copy_(new.view_as(p))

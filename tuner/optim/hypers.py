@@ -15,17 +15,20 @@ def beta(default: float, doc: str, low: float = 1e-3, high: float = 0.5) -> Hype
     return Hyper(default=default, low=0, high=1, high_open=True, search=log(low, high), one_minus=True, doc=doc)
 
 
-def epsilon(default: float) -> Hyper:
-    """The term that keeps the denominator away from zero."""
-    return Hyper(default=default, low=0, low_open=True, search=log(1e-10, 1e-3), doc="added to the denominator")
+def epsilon(default: float, low: float = 1e-10, high: float = 1e-3) -> Hyper:
+    """The term that keeps the denominator away from zero, searched on a log scale over [low, high]."""
+    return Hyper(default=default, low=0, low_open=True, search=log(low, high), doc="added to the denominator")
+
+
+def weight_decay(default: float) -> Hyper:
+    """Decoupled weight decay."""
+    doc = "decoupled weight decay: w shrinks by lr * weight_decay a step"
+    return Hyper(default=default, low=0, search=log(1e-5, 1.0), doc=doc)
 
 
 BETA1 = beta(0.9, "decay rate of the first moment", 1e-2, 0.5)
 BETA2 = beta(0.999, "decay rate of the second moment", 1e-4, 0.2)
 L2 = Hyper(default=0.0, low=0, search=log(1e-7, 1e-2), doc="coupled weight decay: l2 * w is added to the gradient")
-WEIGHT_DECAY = Hyper(
-    default=0.01, low=0, search=log(1e-5, 1.0), doc="decoupled weight decay: w shrinks by lr * weight_decay a step"
-)
 MOMENTUM = Hyper(
     default=0.9,
     low=0,

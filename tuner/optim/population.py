@@ -98,6 +98,8 @@ class Population:
     def clear(self, slot: int) -> None:
         """Leave a slot idle. Its parameters stay as they are until it is filled again."""
         self._slots.pop(slot, None)
+        used = {filled.rule.update for filled in self._slots.values()}
+        self._groups = {update: group for update, group in self._groups.items() if update in used}
         self._stale.discard(slot)
         self._plans.clear()
 

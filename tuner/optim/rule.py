@@ -57,7 +57,7 @@ class Rule:
     numbers that ``update`` reads: pure in t, so many future steps of one slot can be asked for at once.
     ``init(params)`` gives the state of a fresh start, ``update(params, grads, state, c)`` makes one step in place from
     [K, P] rows and [K, 1] coefficients and leaves ``grads`` alone. Rules with one ``update`` between them step
-    together; by default it is the two-moment kernel.
+    together; by default it is the two-moment kernel. Every state tensor leads with K and holds floating-point numbers.
 
     ``full_batch``: made for the gradient of the whole training set. ``coupled``: a parameter's step depends on the
     other parameters, so all of a model must lie in one row.

@@ -1,6 +1,6 @@
 r"""What a learning-rate schedule is: a pure function of the step, with an optional linear warmup before its shape.
 
-With W = round(warmup * total) warmup steps, of a shape f(step, total):
+With W = round(warmup * total) warmup steps, at least one step being left for the shape f(step, total):
 
 .. math::
     factor(s) = \begin{cases}
@@ -89,9 +89,8 @@ class Schedule:
         return factors if isinstance(step, Tensor) else factors.item()
 
     def _factors(self, step: Tensor, total: Tensor, numbers: Numbers) -> Tensor:
-        warmup = torch.round(numbers["warmup"] * total)
-        rest = (total - warmup).clamp_min(1.0)
-        factors = self.shape((step - warmup).clamp_min(0.0), rest, numbers)
+        warmup = torch.minimum(torch.round(numbers["warmup"] * total), total - 1.0)
+        factors = self.shape((step - warmup).clamp_min(0.0), total - warmup, numbers)
         return factors * ((step + 1.0) / (warmup + 1.0)).clamp_max(1.0)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuner.space.build import CLIP_NORM, SEED, build, build_branches, build_shared
+from tuner.space.build import build, build_branches, build_shared
 from tuner.space.distributions import Choice, Distribution, Edge, Fixed, Int, Log, Range, Uniform
 from tuner.space.draft import Draft, read
 from tuner.space.presets import Preset, draft_of, names, preset
@@ -10,8 +10,6 @@ from tuner.space.problems import Problems, Source
 from tuner.space.space import Branch, Space, Suggest
 
 __all__ = [
-    "CLIP_NORM",
-    "SEED",
     "Branch",
     "Choice",
     "Distribution",

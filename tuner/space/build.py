@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tuner.errors import SpecError, UnknownNameError, UsageError
-from tuner.hyper import ONE_MINUS, Hyper, find
+from tuner.hyper import CLIP_NORM, ONE_MINUS, SEED, Hyper, find
 from tuner.hyper import Range as SearchRange
 from tuner.space.distributions import Choice, Distribution, Fixed, Int, Log, Range, Uniform, is_number
 from tuner.space.draft import DefaultRange, Draft, Group, Written
@@ -14,9 +14,6 @@ from tuner.space.space import Branch, Space
 
 Hypers = Mapping[str, Hyper]
 Entries = Mapping[str, Hypers]
-
-CLIP_NORM = Hyper(default=None, low=0.0, low_open=True, nullable=True, doc="clip each step's gradient to this norm")
-SEED = Hyper(default=0, low=0, integer=True, doc="initial values, data order and dropout; the trial's own when absent")
 
 CONSTANT = "constant"
 _DISTRIBUTIONS: Mapping[str, Callable[[SearchRange], Distribution]] = {

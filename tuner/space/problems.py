@@ -11,6 +11,8 @@ Path = tuple[str | int, ...]
 
 # Nobody reads further, and a hostile file must not fill the screen.
 MOST_LISTED = 40
+LONGEST_TEXT = 2000
+LONGEST_VALUE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Problems:
 
     def add(self, path: Path, text: str) -> None:
         """Note that ``text`` (``expected > 0, got -1``) is wrong at ``path``."""
-        self._found.setdefault(path, []).append(text)
+        self._found.setdefault(path, []).append(_shown(text, LONGEST_TEXT))
 
     def raise_any(self, source: Source) -> None:
         """Raise the error where there is a problem."""
@@ -58,7 +60,7 @@ class Problems:
 
 def dotted(path: Path) -> str:
     """``space.optimizer.adamw.lr: ``, with list positions as ``objective[1]``; empty for the whole file."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_clip(part)}" for part in path)
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part, LONGEST_VALUE)}" for part in path)
     return f"{text.removeprefix('.')}: " if text else ""
 
 
@@ -70,8 +72,10 @@ def brief(value: object) -> str:
         dict: "a mapping",
         list: "a list" if value else "an empty list",
     }
-    return words.get(type(value)) or _clip(repr(value))
+    return words.get(type(value)) or _shown(repr(value), LONGEST_VALUE)
 
 
-def _clip(text: str, most: int = 60) -> str:
-    return text if len(text) <= most else text[: most - 3] + "..."
+def _shown(text: str, most: int) -> str:
+    """``text`` on one line of at most ``most`` characters, control characters written as escapes."""
+    cut = text if len(text) <= most else text[: most - 3] + "..."
+    return cut if cut.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)

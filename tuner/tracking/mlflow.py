@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tuner.errors import TunerError, UsageError
 from tuner.tracking.ending import SweepEnd
-from tuner.tracking.mlflow_uri import check_uri, sqlite_file
+from tuner.tracking.mlflow_uri import check_opens, check_uri, sqlite_file
 from tuner.tracking.outbox import Outbox
 from tuner.tracking.wording import in_short, without_password
 from tuner.trial import Event, Sweep, TrialRecord
@@ -141,7 +141,7 @@ def probe(uri: str) -> str | None:
         file = sqlite_file(uri)
         if file and not file.exists():
             return None  # the first sweep makes it
-        _prepare_environment()
+        _prepare(uri)
         from tuner.tracking.mlflow_runs import answers  # noqa: PLC0415 - see _connect
 
         answers(uri)
@@ -153,13 +153,14 @@ def probe(uri: str) -> str | None:
 
 
 def _connect(uri: str, sweep: Sweep) -> SweepRuns:
-    _prepare_environment()
+    _prepare(uri)
     from tuner.tracking.mlflow_runs import SweepRuns  # noqa: PLC0415 - importing MLflow takes seconds: not before now
 
     return SweepRuns(uri, sweep)
 
 
-def _prepare_environment() -> None:
-    """Some of the settings are read while MLflow is imported."""
+def _prepare(uri: str) -> None:
+    """What must be so before MLflow is imported and called."""
+    check_opens(uri)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)

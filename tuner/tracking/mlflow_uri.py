@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +26,14 @@ def sqlite_file(uri: str) -> Path | None:
     """The file of a SQLite store, None for any other store."""
     path = urlsplit(uri).path[1:]  # sqlite:///relative.db, sqlite:////absolute.db
     return Path(path) if _scheme(uri) == "sqlite" and path else None
+
+
+def check_opens(uri: str) -> None:
+    """Raise sqlite3.Error at once where a SQLite store cannot be opened: MLflow itself would try for 100 s first."""
+    file = sqlite_file(uri)
+    if file and file.exists():
+        with closing(sqlite3.connect(file)) as store:
+            store.execute("PRAGMA schema_version")
 
 
 def _scheme(uri: str) -> str:

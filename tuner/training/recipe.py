@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from tuner import optim, schedules
-from tuner.hyper import Hyper, complete
+from tuner.hyper import CLIP_NORM, SEED, Hyper, complete
 from tuner.trial import TrialSpec, Value
-
-CLIP_NORM = Hyper(default=None, low=0.0, low_open=True, nullable=True, doc="clip each step's gradient to this norm")
-SEED = Hyper(default=0, low=0, integer=True, doc="initial values, data order and dropout of the trial")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from tuner.optim.hypers import BETA1, BETA2, WEIGHT_DECAY, epsilon, learning_rate
+from tuner.optim.hypers import BETA1, BETA2, epsilon, learning_rate, weight_decay
 from tuner.optim.kernel import Coefficients, two_moment
 from tuner.optim.rule import MOMENTS, Numbers, Rule, TorchEquivalent
 from tuner.optim.rules.adam import adaptive
@@ -32,7 +32,7 @@ rule = Rule(
         "beta1": BETA1,
         "beta2": BETA2,
         "eps": epsilon(1e-8),
-        "weight_decay": WEIGHT_DECAY,
+        "weight_decay": weight_decay(0.01),
     },
     coefficients=coefficients,
     torch_equivalent=TorchEquivalent(

@@ -38,7 +38,7 @@ def init(params: Tensor) -> State:
     slots, size = params.shape
     return {
         "grad": torch.zeros_like(params),
-        "step": torch.zeros_like(params),
+        "last_step": torch.zeros_like(params),
         "y": params.new_zeros(slots, MOST, size),
         "s": params.new_zeros(slots, MOST, size),
         "rho": params.new_zeros(slots, MOST, 1),
@@ -57,13 +57,13 @@ def update(params: Tensor, grads: Tensor, state: State, c: Numbers) -> None:
     step = length * direction
     stays = rests | (_dot(grads, direction) > -c["tolerance_change"])
     params.copy_(torch.where(stays, params, params + step))
-    for name, new in {"grad": grads, "step": step, "updates": state["updates"] + 1}.items():
+    for name, new in {"grad": grads, "last_step": step, "updates": state["updates"] + 1}.items():
         state[name].copy_(torch.where(rests, state[name], new))
 
 
 def _remember(grads: Tensor, state: State, awake: Tensor, history_size: Tensor) -> None:
     """Push the last pair in front of the memory, where there is one and it tells a positive curvature."""
-    y, s = grads - state["grad"], state["step"]
+    y, s = grads - state["grad"], state["last_step"]
     ys = _dot(y, s)
     useful = awake & (ys > 1e-10) & (state["updates"] > 0)
     for name, newest in {"y": y, "s": s, "rho": 1.0 / ys}.items():
@@ -81,12 +81,12 @@ def _two_loop(grads: Tensor, state: State) -> Tensor:
     shares = []
     for j in range(MOST):
         share = rho[:, j] * _dot(s[:, j], direction)
-        direction = direction - share * y[:, j]
+        direction.addcmul_(y[:, j], share, value=-1.0)
         shares.append(share)
-    direction = direction * state["scale"]
+    direction.mul_(state["scale"])
     for j in reversed(range(MOST)):
         correction = rho[:, j] * _dot(y[:, j], direction)
-        direction = direction + (shares[j] - correction) * s[:, j]
+        direction.addcmul_(s[:, j], shares[j] - correction)
     return direction
 
 
