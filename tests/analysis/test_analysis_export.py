@@ -73,7 +73,7 @@ def test_no_cell_is_a_formula(text: str) -> None:
 
 
 def test_csv_of_nothing_has_a_header() -> None:
-    assert to_csv(sweep(objectives=[LOSS]), []) == "trial,configuration,repeat,state,values.loss,steps,seconds,note\n"
+    assert to_csv(sweep(objectives=[LOSS]), []) == "trial,configuration,repeat,state,values.loss,steps,seconds,note\r\n"
 
 
 def configuration(optimizer: str, schedule: str) -> dict[str, Value]:

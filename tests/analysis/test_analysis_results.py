@@ -18,7 +18,7 @@ PLAIN = {"optimizer": "sgd", "schedule": "constant", "sgd.lr": 0.1}
 
 def test_every_trial_belongs_to_one_configuration_in_any_order() -> None:
     made = records(60, repeats=3)
-    shuffled = made[1::2] + made[::-2]
+    shuffled = made[1::2] + made[::2][::-1]
     results = Results(sweep(repeats=3), shuffled)
     assert [t for c in results.configurations for t in c.trials] == made
     assert all(t.spec.index // 3 == c.index for c in results.configurations for t in c.trials)

@@ -41,11 +41,11 @@ def typical(sampler: str, case: str, configurations: int, seeds: int) -> float:
 @pytest.mark.parametrize(
     ("sampler", "case", "configurations", "seeds"),
     [
-        ("tpe", "plane", 50, 5),
-        ("tpe", "conditional", 80, 5),
-        ("cmaes", "plane", 50, 7),
-        ("cmaes", "conditional", 100, 7),
-        ("nsga2", "plane", 100, 7),
+        ("tpe", "plane", 50, 4),
+        ("tpe", "conditional", 60, 4),
+        ("cmaes", "plane", 50, 5),
+        ("cmaes", "conditional", 100, 5),
+        ("nsga2", "plane", 100, 5),
         ("gp", "plane", 10, 3),  # each of its asks fits a model
     ],
 )

@@ -40,6 +40,11 @@ def test_the_front_is_what_nothing_dominates_in_the_given_order(rows: list[tuple
     assert pareto_front(records, OBJECTIVES) == [r for r in records if not any(dominates(s, r) for s in records)]
 
 
+def test_a_difference_too_small_for_a_sum_still_counts() -> None:
+    records = [record(0, {"loss": 1e6, "accuracy": 0.0}), record(1, {"loss": 1e6, "accuracy": 1e-20})]
+    assert pareto_front(records, OBJECTIVES) == records[1:]
+
+
 def test_only_completed_trials_with_every_value_count() -> None:
     good = {"loss": 0.0, "accuracy": 1.0}
     records = [record(0, good, State.PRUNED), record(1, {"loss": 0.0}), record(2, {"loss": 5.0, "accuracy": 0.1})]

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mlflow_reading import Reading, read
 from tracking_story import OUTCOMES, PARAMS, STATUS, SWEEP, T0, attempt, finished, record, story, trial
 
@@ -191,6 +193,22 @@ def test_names_and_values_beyond_mlflows_limits(store: str, told: list[str], tmp
     assert run.data.tags["mlflow.note.content"].startswith("Traceback\nxxx")
     for name in ("top-5_1_", "a/b/c", "_", "n" * 250, "größe"):
         assert {(step, value) for step, value, _ in seen.curve(0, name)} == {(s, s / 7) for s in range(500)}
+
+
+@given(metrics=st.integers(0, 2_500), params=st.integers(0, 250), tags=st.integers(0, 250))
+def test_batches_hold_everything_once_within_the_limits_of_a_server(metrics: int, params: int, tags: int):
+    from tuner.tracking.mlflow_format import entities_in_batches, metrics_at  # noqa: PLC0415 - it imports MLflow
+
+    points = metrics_at(0, T0, {f"m{i}": i for i in range(metrics)})
+    texts = [{f"{kind}{i}": str(i) for i in range(n)} for kind, n in (("p", params), ("t", tags))]
+    batches = list(entities_in_batches(points, *texts))
+    for batch in batches:
+        sizes = [len(part) for part in batch]
+        assert sizes[0] <= 1_000
+        assert max(sizes[1:]) <= 100
+        assert 0 < sum(sizes) <= 1_000
+    assert [point for batch in batches for point in batch[0]] == points
+    assert [{entity.key: entity.value for batch in batches for entity in batch[part]} for part in (1, 2)] == texts
 
 
 def test_what_mlflow_refuses_is_counted_and_told_and_the_rest_arrives(store: str, told: list[str], tmp_path: Path):

@@ -58,6 +58,10 @@ class NoSuchDirection(Good):
     metrics: ClassVar = {"accuracy": "up"}
 
 
+class ReservedMetric(Good):
+    metrics: ClassVar = {"lr": "minimize"}
+
+
 class NoSplit(Good):
     def data(self) -> Split:
         return (POINTS, LABELS), (POINTS, LABELS)
@@ -159,6 +163,7 @@ BROKEN = {
     Reserved: r"hypers\['seed'\]: every trial has a 'seed' already; choose another name",
     WrongDefault: r"hypers\['width'\]: expected a default a whole number >= 1, got 0",
     NoSuchDirection: r"metrics\['accuracy'\]: expected 'minimize' or 'maximize', got 'up'",
+    ReservedMetric: r"metrics\['lr'\]: every trial reports it already; choose another name",
     NoSplit: r"data\(\): expected a tuner.workloads.Split, got tuple",
     NoPair: r"data\(\).valid: expected \(inputs \[N, ...\], targets \[N, ...\]\), got \[6, 2\]",
     NoTargets: r"data\(\).train: expected N >= 1 of both, got 6 inputs and 5 targets",

@@ -142,7 +142,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_mnist_is_the_same_from_either_format(data: Path, monkeypatch: pytest.MonkeyPatch):
     from_idx = load("mnist").data()
-    images, labels = images_and_labels(120, 28, 28)
+    images, labels = images_and_labels(180, 28, 28)
     (data / "other" / "mnist").mkdir(parents=True)
     np.savez(data / "other" / "mnist" / "mnist.npz", x_train=images, y_train=labels)
     monkeypatch.setenv("TUNER_DATA", str(data / "other"))
@@ -175,8 +175,8 @@ def test_a_missing_file_is_named_with_the_remedy(name: str, file: str, data: Pat
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [
-        (np.zeros(119), r"expected one label for each of 120 images, got labels of shape \[119\]"),
-        (np.full(120, 10), r"expected labels in 0..9, got 10..10"),
+        (np.zeros(179), r"expected one label for each of 180 images, got labels of shape \[179\]"),
+        (np.full(180, 10), r"expected labels in 0..9, got 10..10"),
     ],
 )
 def test_labels_that_do_not_fit_their_images(labels: np.ndarray, expected: str, data: Path):
@@ -189,4 +189,4 @@ def test_without_tuner_data_the_folder_is_data(tmp_path: Path, monkeypatch: pyte
     monkeypatch.delenv("TUNER_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
     write_mnist(tmp_path / "data" / "mnist")
-    assert len(load("mnist").data().train[0]) == 100
+    assert len(load("mnist").data().train[0]) == 150

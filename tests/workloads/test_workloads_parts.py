@@ -152,6 +152,13 @@ def test_the_transformers_targets_are_its_inputs_one_later():
     assert torch.equal(inputs.flatten()[1:], targets.flatten()[:-1])
 
 
+def test_the_transformers_held_out_text_is_not_a_repetition_of_its_training_text():
+    split = load("char-transformer").data()
+    text = bytes(split.train[0].flatten().tolist())
+    repeated = [window for window in split.valid[0].tolist() if bytes(window) in text]
+    assert len(repeated) <= 0.1 * len(split.valid[0])
+
+
 @pytest.mark.parametrize("condition", [1.0, 100.0])
 def test_the_noisy_quadratic_has_its_minimum_at_the_origin(condition):
     workload = load("noisy-quadratic")

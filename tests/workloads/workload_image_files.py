@@ -23,7 +23,7 @@ def images_and_labels(examples: int, *shape: int) -> tuple[np.ndarray, np.ndarra
     return (noise + 20 * labels.reshape(-1, *[1] * len(shape))).astype(np.uint8), labels.astype(np.uint8)
 
 
-def write_mnist(folder: Path, examples: int = 120) -> None:
+def write_mnist(folder: Path, examples: int = 180) -> None:
     folder.mkdir(parents=True)
     images, labels = images_and_labels(examples, 28, 28)
     (folder / "train-images-idx3-ubyte").write_bytes(idx_bytes(images))

@@ -21,7 +21,7 @@ _LINE = 80  # leaves room for the assignment around a call
 
 
 def to_csv(sweep: Sweep, records: Sequence[TrialRecord]) -> str:
-    """One row a trial, by index, under one header row.
+    """One row a trial, by index, under one header row, as RFC 4180 has it.
 
     Columns: trial, configuration, repeat, state, ``values.<metric>``, ``params.<name>``, steps, seconds, note. An
     empty cell is a value or a parameter that the trial does not have; ``null`` is one that is off. Text that a
@@ -31,7 +31,7 @@ def to_csv(sweep: Sweep, records: Sequence[TrialRecord]) -> str:
     metrics = list(dict.fromkeys([o.metric for o in sweep.objectives] + [m for r in ordered for m in r.values]))
     params = list(dict.fromkeys(name for record in ordered for name in record.spec.params))
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(out)
     writer.writerow(
         [
             *("trial", "configuration", "repeat", "state"),

@@ -161,6 +161,8 @@ def _lost(results: Results) -> Iterator[str]:
     if failed:
         yield f"{text.count(failed, 'trial')} failed with an error and could not be counted; their notes say why."
     if ended and diverged / ended > MANY_DIVERGED:
-        yield (f"{diverged / ended:.0%} of the trials diverged: the learning rates reach too high for this workload.")
+        yield (
+            f"{diverged / ended:.0%} of the trials diverged; learning rates that reach too high are the usual cause."
+        )
     if ended and pruned == ended:
         yield "Every trial was pruned, so no value is final. Give the pruner more startup trials or warmup steps."

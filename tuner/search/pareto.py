@@ -18,13 +18,12 @@ def pareto_front(records: Sequence[TrialRecord], objectives: Sequence[Objective]
     complete = [r for r in records if r.state is State.COMPLETED and all(o.metric in r.values for o in objectives)]
     signs = [1.0 if objective.direction == "minimize" else -1.0 for objective in objectives]
     losses = np.array([[r.values[o.metric] for o in objectives] for r in complete]).reshape(-1, len(signs)) * signs
-    left = np.arange(len(complete))
+    left = np.lexsort(losses.T)
     front: list[int] = []
     while left.size:
-        # What has the least sum of those left is dominated by none of them; drop what it dominates, and go on.
-        best = left[np.argmin(losses[left].sum(axis=1))]
+        # The first in lexical order of those left is dominated by none of them; drop what it dominates, and go on.
+        best, left = left[0], left[1:]
         front.append(int(best))
-        rivals = losses[left]
-        dominated = np.all(losses[best] <= rivals, axis=1) & np.any(losses[best] < rivals, axis=1)
-        left = left[~dominated & (left != best)]
+        dominated = np.all(losses[best] <= losses[left], axis=1) & np.any(losses[best] < losses[left], axis=1)
+        left = left[~dominated]
     return [complete[i] for i in sorted(front)]

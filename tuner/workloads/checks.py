@@ -10,6 +10,8 @@ from tuner.workloads.rehearsal import rehearse
 
 # What every trial has besides its workload's hyperparameters; see the names in tuner.trial.
 _RESERVED = {"optimizer", "schedule", "clip_norm", "seed"}
+# What the engine reports of every trial besides its workload's metrics.
+_REPORTED = {"train_loss", "lr"}
 
 
 def check_workload(workload: Workload) -> None:
@@ -29,6 +31,8 @@ def check_workload(workload: Workload) -> None:
         if not hyper.contains(hyper.default):
             raise WorkloadError(f"{place}: expected a default {hyper.expected()}, got {hyper.default!r}")
     for metric, direction in workload.metrics.items():
+        if metric in _REPORTED:
+            raise WorkloadError(f"{name}: metrics[{metric!r}]: every trial reports it already; choose another name")
         if direction not in ("minimize", "maximize"):
             raise WorkloadError(f"{name}: metrics[{metric!r}]: expected 'minimize' or 'maximize', got {direction!r}")
     rehearse(workload, name)

@@ -96,7 +96,7 @@ def _executed(path: Path, source: bytes) -> ModuleType:
     try:
         with user_code(f"workload file {path.name}", [str(path)]):
             exec(compile(source, path, "exec"), vars(module))  # noqa: S102 - running the user's own file is the point
-    except WorkloadError:
+    except BaseException:
         del sys.modules[module.__name__]
         raise
     return module
