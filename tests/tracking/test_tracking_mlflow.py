@@ -13,7 +13,7 @@ from tracking_story import OUTCOMES, PARAMS, STATUS, SWEEP, T0, attempt, finishe
 
 from tuner.errors import TunerError, UsageError
 from tuner.tracking import MlflowSink, SweepEnd, probe, sync
-from tuner.trial import Event, Finished, Proposed, Reported
+from tuner.trial import Event, Finished, Lost, Proposed, Reported
 
 
 def sink(uri: str, told: list[str], sweep=SWEEP) -> MlflowSink:
@@ -148,6 +148,17 @@ def test_closed_before_the_end_reads_as_interrupted_until_resumed(store: str, to
     resumed.finish(None)
     resumed.close()
     assert read(store).parent.info.status == "FINISHED"
+
+
+def test_what_was_interrupted_reads_as_running_once_it_goes_on(store: str):
+    from tuner.tracking.mlflow_runs import SweepRuns  # noqa: PLC0415 - it imports MLflow
+
+    lost = Lost(trial=4, attempt=0, at=T0 + 45, reason="interrupted")
+    before = [*attempt(4, (10,)), lost, SweepEnd(at=T0 + 46, complete=False)]
+    for updates, status in ((before, "KILLED"), (attempt(4, (), number=1), "RUNNING")):
+        SweepRuns(store, SWEEP).apply(updates)
+        seen = read(store)
+        assert (seen.parent.info.status, seen.children[4].info.status) == (status, status)
 
 
 def test_writing_everything_twice_changes_nothing(store: str, told: list[str], seen: Reading):
