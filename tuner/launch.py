@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -16,8 +16,8 @@ from rich.console import Console
 from tuner import wiring
 from tuner.analysis import report
 from tuner.analysis.results import Results
-from tuner.errors import TunerError
-from tuner.ledger import SqlLedger, Status
+from tuner.errors import StoreError, TunerError
+from tuner.ledger import SqlLedger
 from tuner.search import importances
 from tuner.space import Space
 from tuner.spec import SweepSpec
@@ -76,7 +76,26 @@ def _drive(sweep: Sweep, prepared: wiring.Prepared, history: Sequence[Event], se
     console = ConsoleSink(sweep, prepared.budget.trials, setting.console)
     console.write(history)
     sinks = SinkSet([console, mlflow] if mlflow else [console], warn=warn)
-    status: Status = "failed"
+    try:
+        summary = _run(sweep, prepared, history, ledger, sinks)
+        records = ledger.trials(sweep.id)
+        path = write_report(sweep, records, prepared.space, setting.output)
+        if mlflow and summary.status != INTERRUPTED:
+            mlflow.finish(best_trial(sweep, records), [path], _plain(summary))
+    except TunerError as error:
+        error.add_note(f"what was recorded is safe: `tuner resume {sweep.id}` goes on once the cause is gone")
+        raise
+    finally:
+        console.close()
+        with setting.console.status("delivering the last updates to MLflow"):
+            sinks.close()
+    return Ending(sweep=sweep, summary=summary, records=records, report=path)
+
+
+def _run(
+    sweep: Sweep, prepared: wiring.Prepared, history: Sequence[Event], ledger: SqlLedger, sinks: SinkSet
+) -> Summary:
+    """Run the loop between starting and closing an executor; the ledger knows how it ended, if it can be told."""
     try:
         executor = wiring.executor(prepared)
         try:
@@ -92,17 +111,14 @@ def _drive(sweep: Sweep, prepared: wiring.Prepared, history: Sequence[Event], se
             ledger.set_status(sweep.id, "running", time.time())
             with interruptible() as interrupted:
                 summary = study.run(interrupted)
-            status = summary.status
         finally:
             executor.close()
-        records = ledger.trials(sweep.id)
-        path = write_report(sweep, records, prepared.space, setting.output)
-        if mlflow and status != INTERRUPTED:
-            mlflow.finish(best_trial(sweep, records), [path], _plain(summary))
-    finally:
-        ledger.set_status(sweep.id, status, time.time())
-        sinks.close()
-    return Ending(sweep=sweep, summary=summary, records=records, report=path)
+    except BaseException:
+        with suppress(StoreError):  # what stopped the sweep matters more than that its end cannot be recorded either
+            ledger.set_status(sweep.id, "failed", time.time())
+        raise
+    ledger.set_status(sweep.id, summary.status, time.time())
+    return summary
 
 
 def report_again(sweep: Sweep, records: Sequence[TrialRecord], output: Path, *, warn: Callable[[str], None]) -> Path:

@@ -139,7 +139,9 @@ def test_the_script_learns(optimizer: str, tmp_path: Path) -> None:
     gentle = {"lbfgs.lr": 0.1, "clip_norm": None} if optimizer == "lbfgs" else {}
     winner = record(3, configuration(optimizer, "cosine") | gentle, values={"loss": 0.1}, total_steps=40)
     script = tmp_path / "train.py"
-    script.write_text(to_script(sweep(objectives=[LOSS]), winner, "iris" if optimizer == "lbfgs" else "digits-mlp"))
+    script.write_text(
+        to_script(sweep(objectives=[LOSS]), winner, "iris" if optimizer == "lbfgs" else "noisy-quadratic")
+    )
     run = subprocess.run(
         [sys.executable, "-W", "error", script],
         text=True,

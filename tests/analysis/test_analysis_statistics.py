@@ -80,6 +80,14 @@ def test_a_clear_lead_exceeds_the_least_difference() -> None:
     assert needed < 1.0
 
 
+def test_the_best_of_more_must_lead_by_more() -> None:
+    pair = [estimate([0.0, 0.1, 0.2]), estimate([5.0, 5.1, 5.2])]
+    two, twenty = least_difference(pair), least_difference(pair * 10)
+    assert two is not None
+    assert twenty is not None
+    assert twenty > 1.1 * two
+
+
 @pytest.mark.parametrize("estimates", [[], [estimate([1.0, 2.0])], [estimate([1.0]), estimate([2.0])]])
 def test_no_least_difference_without_rivals_or_repeats(estimates: list[Estimate]) -> None:
     assert least_difference(estimates) is None

@@ -46,8 +46,8 @@ def test_groups_that_differ_are_set_apart_both_ways(objective: Objective, better
 
 def test_only_how_well_a_group_can_do_counts() -> None:
     rng = np.random.default_rng(0)
-    best = rng.normal(10.0, 0.1, 20)
-    narrow, wide = group([*best, *rng.normal(9.0, 0.1, 20)]), group([*best + 0.01, *rng.normal(0.0, 0.1, 20)])
+    best = rng.normal(10.0, 0.1, 12)
+    narrow, wide = group([*best, *rng.normal(9.0, 0.1, 28)]), group([*best + 0.01, *rng.normal(0.0, 0.1, 28)])
     assert verdicts("narrow", {"narrow": narrow, "wide": wide}, ACCURACY)[0].finding == "undecided"
 
 

@@ -99,5 +99,6 @@ def test_a_full_disk_stops_the_sweep_with_one_message_and_it_can_go_on(tuner, pl
     assert process.returncode == 1, (out, err)
     assert err.startswith("error: ")
     assert "Traceback" not in err
+    assert "tuner resume slow-1" in err
     assert len(outcomes(place)) < TRIALS
     finish(tuner, place)

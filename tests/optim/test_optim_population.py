@@ -106,6 +106,18 @@ def test_idle_slots_keep_every_bit_and_resume_where_they_stopped() -> None:
         cases.assert_same(cases.row(together, k), alone(k))
 
 
+def test_a_slot_goes_on_after_idling() -> None:
+    together = cases.population(*RULES)
+    active = torch.arange(len(RULES)) % 3 != 1
+    cases.advance(together, {k: g for k, g in GRADIENTS.items() if active[k]}, range(5), active)
+    cases.advance(together, GRADIENTS, range(2))
+    cases.advance(together, {k: g for k, g in GRADIENTS.items() if not active[k]}, range(2, 5), ~active)
+    cases.advance(together, {k: g for k, g in GRADIENTS.items() if not active[k]}, range(5, 12), ~active)
+    for k in range(len(RULES)):
+        if not active[k]:
+            cases.assert_same(cases.row(together, k), alone(k))
+
+
 def test_cleared_slots_are_left_alone() -> None:
     together = cases.population("sgd", "adamw", "sgd")
     together.clear(1)

@@ -27,7 +27,7 @@ from tuner.space import Fixed, Int, Space
 from tuner.trial import Decision, Objective, Proposed, TrialSpec, derive_seed
 
 # GP fits a model at each ask, so it gets fewer of them.
-LENGTH = dict.fromkeys(SAMPLER_NAMES, 24) | {"gp": 6}
+LENGTH = dict.fromkeys(SAMPLER_NAMES, 24) | {"gp": 5}
 
 LINE = Space(branches=(), shared={"n": Int(0, 11)})
 

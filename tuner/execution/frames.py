@@ -51,7 +51,7 @@ READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
 
 
 def read_frame(path: Path) -> pd.DataFrame:
-    """The rows of a file, at least one, with nullable columns and lists as lists. Raises SpecError."""
+    """The rows of a file, at least one, with nullable columns. Raises SpecError."""
     if path.suffix.lower() not in READERS:
         raise SpecError(f"{path}: expected a table ending in {', '.join(READERS)}, got {path.suffix or 'no ending'!r}")
     if not path.is_file():

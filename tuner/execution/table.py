@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tuner.errors import SpecError, suggest
 from tuner.execution.frames import read_frame
+from tuner.space.problems import brief
 from tuner.trial import Objective, Params, Value, wrong_way
 
 CURVE = "curve"
@@ -92,11 +93,12 @@ def load_table(path: str | Path, metric: str) -> CurveTable:
 def _cells(column: pd.Series) -> list[Any]:
     """A column as Python values, None where the cell is empty."""
     objects = column.astype(object)
-    return objects.where(objects.notna(), None).tolist()  # type: ignore[no-any-return]
+    cells = objects.where(objects.notna(), None)
+    return [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in cells]
 
 
 def _is_list(cell: object) -> bool:
-    return isinstance(cell, list | np.ndarray)
+    return isinstance(cell, list)
 
 
 def _is_hyper(cells: Sequence[object]) -> bool:
@@ -116,7 +118,7 @@ def _curve_column(path: Path, columns: Mapping[str, list[Any]], metric: str) -> 
 
 
 def _is_number(cell: object) -> bool:
-    return isinstance(cell, numbers.Real) and not isinstance(cell, bool | np.bool_)
+    return isinstance(cell, numbers.Real) and not isinstance(cell, bool)
 
 
 def _curves(cells: Sequence[object], problems: list[str]) -> NDArray[np.float64]:
@@ -137,12 +139,12 @@ def _curves(cells: Sequence[object], problems: list[str]) -> NDArray[np.float64]
 
 
 def _curve(row: int, cell: object, problems: list[str]) -> list[float]:
-    entries = list(cell) if isinstance(cell, list | np.ndarray) else []
+    entries = cell if isinstance(cell, list) else []
     if not entries:
-        problems.append(f"row {row}: expected the curve as a list of numbers, got {cell!r}")
+        problems.append(f"row {row}: expected the curve as a list of numbers, got {brief(cell)}")
     for place, entry in enumerate(entries, start=1):
         if entry is not None and not _is_number(entry):
-            problems.append(f"row {row}: entry {place} of the curve: expected a number, got {entry!r}")
+            problems.append(f"row {row}: entry {place} of the curve: expected a number, got {brief(entry)}")
             return []
     return [math.nan if entry is None else _float(entry) for entry in entries]
 
@@ -157,12 +159,12 @@ def _float(number: Any) -> float:
 def _epochs(cells: Sequence[Any], problems: list[str]) -> NDArray[np.float64]:
     for row, cell in enumerate(cells, start=1):
         if not (_is_number(cell) and 0 < _float(cell) < math.inf):
-            problems.append(f"row {row}: column {EPOCHS!r}: expected a number > 0, got {cell!r}")
+            problems.append(f"row {row}: column {EPOCHS!r}: expected a number > 0, got {brief(cell)}")
     return np.array([1.0 if problems else _float(cell) for cell in cells])
 
 
 def _values(name: str, cells: Sequence[Any], problems: list[str]) -> tuple[Value, ...]:
     for row, cell in enumerate(cells, start=1):
         if not (cell is None or isinstance(cell, str | bool) or (_is_number(cell) and math.isfinite(_float(cell)))):
-            problems.append(f"row {row}: column {name!r}: expected a finite number, text or nothing, got {cell!r}")
+            problems.append(f"row {row}: column {name!r}: expected a finite number, text or nothing, got {brief(cell)}")
     return tuple(cells)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -28,7 +27,7 @@ class _Slot:
     rule: Rule
     hypers: Numbers
     trajectory: Trajectory
-    clips: bool
+    clip_norm: float | None
     steps: int = 0
     first: int = 0  # the step that the first of `rates` is for
     rates: list[float] = field(default_factory=list)
@@ -40,7 +39,7 @@ class _Slot:
 @dataclass(frozen=True)
 class _Plan:
     slots: tuple[int, ...]
-    clipped: tuple[Rows, ...]
+    clipped: tuple[tuple[Rows, Tensor], ...]  # with the limits of those rows
     groups: tuple[tuple[Group, Rows], ...]
 
 
@@ -57,7 +56,6 @@ class Population:
     ) -> None:
         self.params = torch.zeros(slots, size, device=device, dtype=dtype)
         self.grads = torch.zeros_like(self.params)
-        self._clip_norms = self.params.new_full((slots, 1), math.inf)
         self._slots: dict[int, _Slot] = {}
         self._groups: dict[Update, Group] = {}
         self._plans: dict[tuple[int, ...], _Plan] = {}
@@ -84,14 +82,13 @@ class Population:
         chosen = get(rule)
         numbers = {name: torch.tensor(value, dtype=torch.float64) for name, value in hypers.items()}
         state = chosen.init(params.to(self.params)[None])
-        filled = _Slot(chosen, numbers, schedule, clips=clip_norm is not None)
+        filled = _Slot(chosen, numbers, schedule, clip_norm)
         if chosen.update not in self._groups:
             now = torch.zeros(1, dtype=torch.float64)
             coefficients = chosen.coefficients(filled.hypers_at(now), now + 1)
             self._groups[chosen.update] = Group(chosen.update, len(self.params), HORIZON, state, coefficients)
         self._groups[chosen.update].start(slot, state)
         self.params[slot] = params
-        self._clip_norms[slot] = math.inf if clip_norm is None else clip_norm
         self._slots[slot] = filled
         self._stale.add(slot)
 
@@ -116,9 +113,8 @@ class Population:
             self._stale.update(self._slots)
         for slot in self._stale.intersection(plan.slots):
             self._tabulate(slot)
-        for chosen in plan.clipped:
-            grads = chosen.take(self.grads)
-            chosen.put(self.grads, clip_rows_(grads, chosen.take(self._clip_norms)))
+        for chosen, limits in plan.clipped:
+            chosen.put(self.grads, clip_rows_(chosen.take(self.grads), limits))
         for group, chosen in plan.groups:
             group.step(chosen, self.params, self.grads, self._now)
         for slot in plan.slots:
@@ -187,12 +183,14 @@ class Population:
 
     def _make_plan(self, slots: tuple[int, ...]) -> _Plan:
         device = self.params.device
-        clipping = [k for k in slots if self._slots[k].clips]
+        limits = {k: limit for k in slots if (limit := self._slots[k].clip_norm) is not None}
         members: dict[Update, list[int]] = {}
         for k in slots:
             members.setdefault(self._slots[k].rule.update, []).append(k)
         return _Plan(
             slots=slots,
-            clipped=(rows(clipping, device),) if clipping else (),
+            clipped=((rows(list(limits), device), self.params.new_tensor([*limits.values()])[:, None]),)
+            if limits
+            else (),
             groups=tuple((self._groups[update], rows(together, device)) for update, together in members.items()),
         )
