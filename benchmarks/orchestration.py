@@ -47,9 +47,9 @@ TEMPLATE = """\
 
 Written by `python -m benchmarks.orchestration`; that file says what each arm does. A trial is proposed, started,
 evaluated {evaluations} times and finished. Figures are milliseconds a trial, the median and the range of {rounds}
-rounds in which the arms took turns; the last column is the ratio to `{reference}` at that size. With more slots a commit holds more
-events, and a trial pays a smaller share of each fsync; `tuner, 1 slot` commits after every evaluation, as the Optuna
-arms do. An arm missing at a size would take too long there.
+rounds in which the arms took turns; the last column is the ratio to `{reference}` at that size. With more slots a
+commit holds more events, and a trial pays a smaller share of each fsync; `tuner, 1 slot` commits after every
+evaluation, as the Optuna arms do. An arm missing at a size would take too long there.
 
 {facts}
 
@@ -200,7 +200,8 @@ def machine(folder: Path) -> dict[str, str]:
     """What the figures depend on."""
     names = ("optuna", "sqlalchemy", "numpy")
     return {
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the start",
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "load at the start": f"{os.getloadavg()[0]:.1f}",
         "python": platform.python_version(),
         **{name: version(name) for name in names},
         "sqlite": sqlite3.sqlite_version,

@@ -67,7 +67,7 @@ def test_groups_without_an_outcome_are_not_judged() -> None:
     assert verdicts("b", groups, LOSS) == []
 
 
-@pytest.mark.parametrize("values", [([1.0], [2.0]), ([5.0] * 8, [5.0] * 8)])
+@pytest.mark.parametrize("values", [([1.0], [2.0]), ([1.0], [2.0] * 50), ([1.0] * 50, [2.0]), ([5.0] * 8, [5.0] * 8)])
 def test_too_little_to_go_by_is_undecided(values: tuple[list[float], list[float]]) -> None:
     (only,) = verdicts("a", {"a": group(values[0]), "b": group(values[1])}, LOSS)
     assert (only.finding, only.p) == ("undecided", 1.0)

@@ -31,6 +31,10 @@ TWINS: dict[str, tuple[dict[str, float], Build]] = {
         {"period": 0.25},
         lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 30),
     ),
+    "cosine-restarts, ten times as long each": (
+        {"period": 1 / TOTAL, "multiplier": 10},
+        lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 1, 10),
+    ),
     "one-cycle": (
         {"peak": 0.3, "start": 0.04, "final": 4e-6},
         lambda o: lr_scheduler.OneCycleLR(o, BASE, TOTAL, cycle_momentum=False),

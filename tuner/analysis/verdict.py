@@ -85,10 +85,13 @@ def _outcomes(configurations: Sequence[Configuration], objective: Objective) -> 
 
 
 def _test(a: Sequence[tuple[int, float]], b: Sequence[tuple[int, float]]) -> tuple[float, float]:
-    """Difference of the best quarters' mean ranks (negative: ``a`` is better) and its two-sided p."""
+    """Difference of the best quarters' mean ranks (negative: ``a`` is better) and its two-sided p.
+
+    A lone configuration is no group: nothing can be told from it.
+    """
     order = {key: place for place, key in enumerate(sorted({*a, *b}))}
     ranks = stats.rankdata([order[key] for key in (*a, *b)])
-    if len(order) == 1 or len(ranks) == 2:
+    if len(order) == 1 or min(len(a), len(b)) < 2:
         return 0.0, 1.0
     result = stats.permutation_test(
         (ranks[: len(a)], ranks[len(a) :]),
