@@ -6,10 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from tuner.execution.cluster import connect
+from tuner.execution.inline import InlineExecutor
+from tuner.execution.ray import RayExecutor
 from tuner.execution.simulated import SimulatedExecutor
 from tuner.execution.synthetic import synthetic_table
 from tuner.protocols import Executor
+from tuner.training import Engine
 from tuner.trial import Event, Finished, Objective, Reported, TrainingPlan, TrialSpec
+from tuner.workloads import load
 
 PATIENT_SECONDS = 60.0
 
@@ -19,7 +24,8 @@ class ExecutorCase:
     """An executor and what it is tested with.
 
     ``open(plan, slots)`` starts one. ``completing`` are at least six trials, of at least four evaluations each, that
-    complete when nobody stops them; ``diverging`` is one that diverges. Indices are all different.
+    complete when nobody stops them; ``diverging`` is one that diverges. Indices are all different. ``fixtures`` are
+    names of what pytest must have set up before.
     """
 
     name: str
@@ -27,6 +33,7 @@ class ExecutorCase:
     open: Callable[[TrainingPlan, int], Executor]
     completing: Sequence[TrialSpec]
     diverging: TrialSpec
+    fixtures: Sequence[str] = ()
 
 
 def simulated() -> ExecutorCase:
@@ -41,7 +48,35 @@ def simulated() -> ExecutorCase:
     )
 
 
-EXECUTORS: dict[str, Callable[[], ExecutorCase]] = {"simulated": simulated}
+def training(name: str, open_: Callable[[TrainingPlan, int], Executor], *, steps: int) -> ExecutorCase:
+    """Real training of a small quadratic; ``steps`` long enough to stop a trial in the middle."""
+    sgd = {"optimizer": "sgd", "schedule": "linear"}
+    trial = TrialSpec(sweep="contract-1", index=0, params={**sgd, "sgd.lr": 1e6}, seed=0, total_steps=steps)
+    return ExecutorCase(
+        name=name,
+        plan=TrainingPlan(objectives=(Objective(metric="loss", direction="minimize"),), evaluate_every=steps // 10),
+        open=open_,
+        completing=[replace(trial, index=i, params={**sgd, "sgd.lr": 0.01 * i}) for i in range(1, 8)],
+        diverging=trial,
+    )
+
+
+def inline() -> ExecutorCase:
+    def open_(plan: TrainingPlan, slots: int) -> Executor:
+        return InlineExecutor(Engine(load("noisy-quadratic"), plan, slots=slots))
+
+    return training("inline", open_, steps=60)
+
+
+def ray() -> ExecutorCase:
+    def open_(plan: TrainingPlan, slots: int) -> Executor:
+        # Of several workers each would have its own slots; the contract counts those of one.
+        return RayExecutor(load("noisy-quadratic"), plan, connect(), slots=slots, workers=1)
+
+    return replace(training("ray", open_, steps=1000), fixtures=("ray_cluster",))
+
+
+EXECUTORS: dict[str, Callable[[], ExecutorCase]] = {"simulated": simulated, "inline": inline, "ray": ray}
 
 
 def drive(

@@ -16,7 +16,10 @@ from tuner.trial import Event, Finished, Patience, Reported, Started, State
 
 @pytest.fixture(scope="module", params=EXECUTORS.values(), ids=EXECUTORS)
 def case(request: pytest.FixtureRequest) -> ExecutorCase:
-    return request.param()
+    made: ExecutorCase = request.param()
+    for fixture in made.fixtures:
+        request.getfixturevalue(fixture)
+    return made
 
 
 def test_events_of_a_trial_come_in_order(case):

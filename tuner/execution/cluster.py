@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from dataclasses import dataclass
 
 import ray
@@ -12,6 +13,7 @@ from tuner.errors import ExecutorError
 
 # Workers keep their data themselves; the object store only carries small messages.
 OBJECT_STORE_BYTES = 256 * 2**20
+CONNECT_SECONDS = 10.0
 
 
 def usable_cpus() -> int:
@@ -45,6 +47,8 @@ def connect(address: str | None = None) -> Cluster:
         address = address or os.environ.get("RAY_ADDRESS")
         local = {"num_cpus": usable_cpus(), "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
         try:
+            if address:
+                _knock(address)
             ray.init(
                 address=address or "local",
                 log_to_driver=False,
@@ -60,6 +64,13 @@ def connect(address: str | None = None) -> Cluster:
             ) from error
     resources = ray.cluster_resources()
     return Cluster(owned=owned, cpus=resources.get("CPU", 0.0), gpus=resources.get("GPU", 0.0))
+
+
+def _knock(address: str) -> None:
+    """Raise OSError at once where nobody listens at ``host:port``; Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
 
 
 def _first_line(error: Exception) -> str:

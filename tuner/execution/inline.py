@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from tuner.execution.capacity import must_fit
 from tuner.training import Engine
 from tuner.trial import Event, TrialSpec
 
@@ -20,7 +21,8 @@ class InlineExecutor:
         return self._engine.free()
 
     def submit(self, trials: Sequence[TrialSpec]) -> None:
-        """Put trials into slots."""
+        """Put trials into slots. Raises ExecutorError, and starts none, where they are more than ``free``."""
+        must_fit(trials, self.free())
         for trial in trials:
             self._engine.admit(trial)
 

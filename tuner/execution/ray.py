@@ -16,6 +16,7 @@ from ray import cloudpickle
 from ray.exceptions import RayActorError, RayError
 
 from tuner.errors import ExecutorError
+from tuner.execution.capacity import must_fit
 from tuner.execution.cluster import Cluster
 from tuner.execution.worker import Worker
 from tuner.trial import Event, Finished, Lost, TrainingPlan, TrialSpec
@@ -61,7 +62,8 @@ class RayExecutor:
         return sum(self._slots - len(running) for running in self._load.values())
 
     def submit(self, trials: Sequence[TrialSpec]) -> None:
-        """Hand each trial to the actor with most free slots."""
+        """Hand each trial to the actor with most free slots. Raises ExecutorError where they are more than ``free``."""
+        must_fit(trials, self.free())
         batches: dict[Any, list[TrialSpec]] = {}
         for trial in trials:
             actor = min(self._load, key=lambda a: len(self._load[a]))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tuner.errors import ExecutorError, SpecError
+from tuner.errors import SpecError
+from tuner.execution.capacity import must_fit
 from tuner.execution.nearest import NearestRows
 from tuner.execution.table import CurveTable
 from tuner.training.progress import Progress
@@ -73,8 +74,7 @@ class SimulatedExecutor:
 
     def submit(self, trials: Sequence[TrialSpec]) -> None:
         """Start trials now. Raises ExecutorError, and starts none, where they are more than ``free``."""
-        if len(trials) > self.free():
-            raise ExecutorError(f"submit: expected at most {self.free()} trials, the free slots, got {len(trials)}")
+        must_fit(trials, self.free())
         for trial in trials:
             row = self._row_of.get(trial.index)
             if row is None:

@@ -1,0 +1,112 @@
+"""What only Ray can do wrong: workers that are killed, that die at once, that cannot be had, code that must travel."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from executor_contract import drive, outcome
+
+from tuner.errors import ExecutorError
+from tuner.execution.ray import FUTILE_DEATHS, RayExecutor
+from tuner.trial import Lost, Objective, Started, State, TrainingPlan, TrialSpec
+from tuner.workloads import load
+
+PLAN = TrainingPlan(objectives=(Objective(metric="loss", direction="minimize"),), evaluate_every=100)
+
+OWN = """
+import os
+import torch
+from torch import nn
+from tuner.workloads import Regression, Split
+
+class Own(Regression):
+    def data(self):
+        x = torch.linspace(-1, 1, 64)[:, None]
+        return Split(train=(x, 2 * x), valid=(x, 2 * x))
+    def model(self):
+        {model}
+        return nn.Linear(1, 1)
+"""
+
+
+def own(tmp_path, model="pass"):
+    path = tmp_path / "own.py"
+    path.write_text(OWN.format(model=model))
+    workload = load(f"{path}:Own")
+    path.unlink()  # the workers cannot read it
+    return workload
+
+
+def trial(index, steps=300):
+    params = {"optimizer": "sgd", "schedule": "constant", "sgd.lr": 0.01}
+    return TrialSpec(sweep="s-1", index=index, params=params, seed=0, total_steps=steps)
+
+
+def test_a_class_from_a_users_file_travels_to_the_workers(ray_cluster, tmp_path):
+    with closing(RayExecutor(own(tmp_path), PLAN, ray_cluster, slots=2, workers=1)) as executor:
+        told = drive(executor, [trial(0)])
+    assert outcome(told[0]).outcome is State.COMPLETED
+
+
+def test_a_killed_workers_trials_are_lost_and_another_worker_takes_its_place(ray_cluster):
+    victims = [trial(i, steps=10**9) for i in range(2)]
+    with closing(RayExecutor(load("noisy-quadratic"), PLAN, ray_cluster, slots=2, workers=1)) as executor:
+        executor.submit(victims)
+        events = []
+        while not any(isinstance(e, Started) for e in events):
+            events += executor.poll(1.0)
+        pid = int(next(e.worker for e in events if isinstance(e, Started)).rpartition("/")[2])
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while sum(isinstance(e, Lost) for e in events) < 2:
+            assert time.monotonic() < deadline
+            events += executor.poll(1.0)
+        assert {e.trial for e in events if isinstance(e, Lost)} == {0, 1}
+        assert executor.free() == 2
+        told = drive(executor, [trial(7)])
+    assert outcome(told[7]).outcome is State.COMPLETED
+
+
+def test_a_trial_that_kills_its_workers_does_not_go_on_for_ever(ray_cluster, tmp_path):
+    lethal = own(tmp_path, model="os._exit(1)")
+    losses = []
+
+    def keep_trying(executor):
+        for index in range(FUTILE_DEATHS + 1):
+            executor.submit([trial(index)])
+            while executor.free() == 0:
+                losses.extend(e for e in executor.poll(1.0) if isinstance(e, Lost))
+
+    message = f"{FUTILE_DEATHS} workers in a row died"
+    with (
+        closing(RayExecutor(lethal, PLAN, ray_cluster, slots=1, workers=1)) as executor,
+        pytest.raises(ExecutorError, match=message),
+    ):
+        keep_trying(executor)
+    assert len(losses) == FUTILE_DEATHS - 1
+
+
+def test_more_workers_than_fit_are_refused_with_the_number_that_does(ray_cluster):
+    with pytest.raises(ExecutorError, match=r"ask for at most \d+, or `workers: auto`"):
+        RayExecutor(load("noisy-quadratic"), PLAN, ray_cluster, slots=1, workers=1000)
+
+
+def test_a_cluster_that_does_not_answer_is_named(tmp_path):
+    spec = tmp_path / "far.yaml"
+    spec.write_text("workload: iris\nobjective: loss\nbudget: {trials: 2}\nspace: {optimizer: [sgd]}\n")
+    environment = {**os.environ, "RAY_ADDRESS": "127.0.0.1:9"}
+    done = subprocess.run(
+        [sys.executable, "-m", "tuner", "run", str(spec), "--mlflow", "none", "--quiet"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "127.0.0.1:9" in done.stderr
+    assert "RAY_ADDRESS" in done.stderr
+    assert "tuner/" not in done.stderr.replace(str(Path.cwd()), "")
