@@ -1,10 +1,15 @@
-"""One Ray cluster for the whole session, started by the first test that needs it and shut down at the end."""
+"""What the whole suite shares: repeatable examples, and one Ray cluster, started by the first test that needs it."""
 
 from __future__ import annotations
 
 import warnings
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run: what lands does not depend on luck. `--hypothesis-profile default` explores.
+settings.register_profile("repeatable")
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from cli_specs import spec_text
 from tuner.ledger import open_ledger
 from tuner.trial import Finished, Proposed, State
 
-TRIALS = 40
+TRIALS = 24
 SLOW = spec_text(budget=f"{{trials: {TRIALS}, steps: 300}}", executor="{name: inline, slots: 3}")
 
 
@@ -92,7 +92,7 @@ def test_a_kill_in_the_middle_loses_no_outcome(tuner, place):
 
 
 def test_a_full_disk_stops_the_sweep_with_one_message_and_it_can_go_on(tuner, place):
-    limit = 200_000  # bytes a file may have: the ledger reaches it somewhere in the middle of the sweep
+    limit = 150_000  # bytes a file may have: the ledger reaches it somewhere in the middle of the sweep
 
     process = launch(place, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
     out, err = process.communicate(timeout=120)

@@ -52,7 +52,7 @@ def test_bad_usage_is_exit_code_2(tuner, arguments):
 def test_an_unknown_sweep_names_the_known_ones(tuner, store):
     result = tuner("show", "smal1", "--store", store)
     assert result.code == 2
-    assert "small-1" in result.err
+    assert "did you mean 'small-" in result.err
 
 
 def test_an_unknown_trial(tuner, store):

@@ -68,7 +68,7 @@ def test_every_rule_is_checked_against_torch_or_a_paper() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PAPERS))
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_same_steps_as_the_paper(name: str, data: st.DataObject) -> None:
     chosen = data.draw(cases.hypers(name))

@@ -33,7 +33,7 @@ def counters_in_float64() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", EQUIVALENT)
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_same_steps_as_torch(name: str, data: st.DataObject) -> None:
     rule = optim.get(name)

@@ -65,7 +65,7 @@ def test_unknown_hypers_are_refused_with_the_nearest(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_coefficients_are_elementwise_over_steps_and_over_slots(rule: str, data: st.DataObject) -> None:
     coefficients = optim.get(rule).coefficients

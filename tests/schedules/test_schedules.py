@@ -33,7 +33,7 @@ def drawn(name: str) -> st.SearchStrategy[dict[str, float | int]]:
 
 
 TOTALS = st.integers(1, 300)
-PROPERTY = settings(max_examples=25, deadline=None, derandomize=True)
+PROPERTY = settings(max_examples=25)
 
 
 @pytest.mark.parametrize("name", NAMES)

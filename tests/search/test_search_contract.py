@@ -80,7 +80,7 @@ def test_a_replay_comes_to_the_same_decisions(sampler: str, pruner: str) -> None
 
 
 @every_sampler
-@settings(max_examples=5, deadline=None, derandomize=True)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 10**6), cut=st.floats(0, 1))
 def test_a_search_may_be_interrupted_anywhere_and_more_than_once(sampler: str, seed: int, cut: float) -> None:
     sweep = plain_life(sampler, "successive-halving", seed)
