@@ -86,6 +86,15 @@ def test_export_csv_holds_every_trial(tuner, store):
     assert [row["trial"] for row in rows] == [str(i) for i in range(8)]
 
 
+def test_export_curves_is_a_table_to_simulate_the_sweep_on(tuner, store, folder, tmp_path):
+    table = tmp_path / "curves.json"
+    assert tuner("export", "small-1", "--format", "curves", "--to", table, "--store", store).code == 0
+    (played,) = tuner("simulate", table, folder / "small.yaml", "--json").json()
+    assert played["outcomes"] == {"completed": 8}
+    assert played["reused"] == 0
+    assert played["regret"][-1]["regret"] == 0.0  # every row was played, so the best was found
+
+
 def test_export_yaml_of_a_trial_and_to_a_file(tuner, store, tmp_path):
     target = tmp_path / "space.yaml"
     assert tuner("export", "small-1", "--trial", 3, "--to", target, "--store", store).code == 0

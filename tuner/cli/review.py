@@ -29,6 +29,7 @@ class Format(StrEnum):
     YAML = "yaml"
     CSV = "csv"
     SCRIPT = "script"
+    CURVES = "curves"
 
 
 def register(app: typer.Typer) -> None:
@@ -136,21 +137,24 @@ def export(
     sweep: SweepId,
     store: Store = DEFAULT_STORE,
     form: Annotated[
-        Format, typer.Option("--format", "-f", help="The winner as a space, every trial, or plain PyTorch.")
+        Format, typer.Option("--format", "-f", help="The winner as a space or a PyTorch script; every trial or curve.")
     ] = Format.YAML,
     trial: Trial = None,
     to: Annotated[Path | None, typer.Option("--to", "-o", help="A file, instead of standard output.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Take results home: the winner (or --trial) as YAML or as a training script, or every trial as CSV."""
+    """Take results home: the winner (or --trial) as YAML or a training script, all trials as CSV, or all curves."""
     from tuner.again import trial_of
+    from tuner.analysis.curves import to_curves
     from tuner.analysis.export import to_csv, to_script, to_yaml
 
     with opened(store) as ledger:
         found = ledger.load(sweep)
-        records = ledger.trials(found.id, curves=False)
+        records = ledger.trials(found.id, curves=form is Format.CURVES)
     if form is Format.CSV:
         text = to_csv(found, records)
+    elif form is Format.CURVES:
+        text = to_curves(found, records)
     elif form is Format.YAML:
         text = to_yaml(trial_of(found, records, trial))
     else:
