@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tuner.search import PRUNERS, SAMPLERS, Search, make_search
-from tuner.space import Branch, Choice, Fixed, Int, Log, Space, Uniform
+from tuner.space import Branch, Choice, Fixed, Int, Log, Normal, Space, Uniform
 from tuner.trial import (
     Decision,
     Event,
@@ -51,7 +51,7 @@ CONDITIONAL = Space(
         Branch(
             "optimizer",
             {
-                "sgd": {"sgd.lr": Log(1e-4, 10.0), "sgd.momentum": Uniform(0.0, 0.9, step=0.1)},
+                "sgd": {"sgd.lr": Normal(-1.5, 1.25, log10=True), "sgd.momentum": Uniform(0.0, 0.9, step=0.1)},
                 "adamw": {"adamw.lr": Log(1e-6, 0.1), "adamw.amsgrad": Choice((True, False))},
             },
         ),
@@ -64,7 +64,7 @@ CONDITIONAL = Space(
         "batch_size": Fixed(32),
     },
 )
-PLANE = Space(branches=(), shared={"x": Uniform(-1.0, 1.0), "y": Log(1e-3, 1e1)})
+PLANE = Space(branches=(), shared={"x": Normal(0.0, 0.4), "y": Log(1e-3, 1e1)})
 
 
 def conditional_loss(params: Params) -> float:

@@ -24,8 +24,8 @@ Store = Annotated[str, typer.Option("--store", envvar="TUNER_STORE", help="Where
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 SweepId = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's id, or its name for the latest one.")]
 
-out = Console()
-err = Console(stderr=True)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def print_curve(curve: Sequence[Point]) -> None:
     """A learning curve, one evaluation a line."""
     for point in curve:
         metrics = "  ".join(f"{name} {value:.6g}" for name, value in point.metrics.items())
-        out.print(f"step {point.step:>6}  {metrics}", markup=False, highlight=False)
+        out.print(f"step {point.step:>6}  {metrics}", markup=False)
 
 
 def plain(value: Any) -> Any:

@@ -53,7 +53,7 @@ def spaces(name: Name = None, as_json: Json = False) -> None:
     if as_json:
         print_json(presets[0] if name else presets)
     elif name:
-        out.print(escape(presets[0].text), highlight=False)
+        out.print(escape(presets[0].text))
     else:
         table = Table("space", "source", box=None, header_style="bold")
         for preset in presets:
@@ -80,7 +80,7 @@ def _show(name: str | None, names: list[str], get: Callable[[str], Any], as_json
 
 def _print_one(name: str, entry: Any) -> None:
     out.print(f"[bold]{escape(name)}[/bold]\n")
-    out.print(escape(_doc(entry)), highlight=False)
+    out.print(escape(_doc(entry)))
     table = Table("hyperparameter", "default", "domain", "searched by default", "", box=None, header_style="bold")
     for hyper_name, hyper in _hypers(entry).items():
         searched = _range(hyper.search)

@@ -95,7 +95,7 @@ def _show_trial(sweep: Sweep, record: TrialRecord, as_json: bool) -> None:
         out.print(f"  {name} = {value}", markup=False)
     print_curve(record.curve)
     if record.note:
-        out.print(record.note, markup=False, highlight=False)
+        out.print(record.note, markup=False)
 
 
 def best(sweep: SweepId, store: Store = DEFAULT_STORE, as_json: Json = False) -> None:

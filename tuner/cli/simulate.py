@@ -43,7 +43,7 @@ def simulate(
     sampler, pruner = sweep_spec.sampler.name, sweep_spec.pruner.name
     again = f"; {reused} rows were played again for want of fresh ones" if reused else ""
     runs = f"{len(simulations)} seeds" if seeds > 1 else "1 seed (--seeds 20 shows the spread)"
-    out.print(f"{sampler} with pruner {pruner}, {runs}: {counts}{again}", highlight=False)
+    out.print(f"{sampler} with pruner {pruner}, {runs}: {counts}{again}")
 
 
 def _regret(simulations: Sequence[Simulation]) -> Table:

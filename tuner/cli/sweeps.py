@@ -98,7 +98,7 @@ def rerun(
     else:
         print_curve(repeated.curve)
         if repeated.note:
-            out.print(repeated.note, markup=False, highlight=False)
+            out.print(repeated.note, markup=False)
         gap = (
             "no evaluations to compare"
             if repeated.difference is None
@@ -129,7 +129,7 @@ def sync(sweep: SweepId, store: Store = DEFAULT_STORE, mlflow: Mlflow = None) ->
 def _setting(ledger: SqlLedger, store: str, mlflow: str | None, output: Path, quiet: bool) -> Setting:
     from tuner.launch import Setting
 
-    console = Console(stderr=True, quiet=quiet)
+    console = Console(stderr=True, quiet=quiet, highlight=False)
     return Setting(ledger=ledger, mlflow=_mlflow(store, mlflow), output=output, console=console)
 
 
@@ -165,7 +165,7 @@ def _conclude(ending: Ending, setting: Setting, as_json: bool) -> None:
     else:
         out.print(leaderboard(sweep, ending.records).as_table())
         outcomes = ", ".join(f"{count} {state.value}" for state, count in summary.outcomes.items()) or "no trial ended"
-        out.print(f"\n{outcomes}; {summary.steps:,} training steps in {summary.seconds:.1f} s", highlight=False)
+        out.print(f"\n{outcomes}; {summary.steps:,} training steps in {summary.seconds:.1f} s")
         out.print(f"report   {escape(str(ending.report))}", soft_wrap=True)
         if setting.mlflow and setting.mlflow.startswith(("sqlite:", "postgresql", "mysql", "mssql", "file:")):
             out.print(f"mlflow   {_mlflow_command()} ui --backend-store-uri {escape(setting.mlflow)}", soft_wrap=True)

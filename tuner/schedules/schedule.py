@@ -1,55 +1,78 @@
-r"""What a learning-rate schedule is: a pure function of the step, with an optional linear warmup before its shape.
+r"""What a learning-rate schedule is: a pure function of the step, with an optional warmup before its shape.
 
-With W = round(warmup * total) warmup steps, at least one step being left for the shape f(step, total):
+With W = round(warmup * total) steps to warm up, C = round(cooldown * total) steps to cool down, and the shape
+f(step, total), for which at least one step is left:
 
 .. math::
     factor(s) = \begin{cases}
-        \frac{s + 1}{W + 1} f(0, total - W) & s < W \\
+        ramp\left(\frac{s + 1}{W + 1}\right) f(0, total - W) & s < W \\
         f(s - W, total - W) & s \ge W
     \end{cases}
+    \quad\cdot\quad
+    ramp'\left(\min\left(1, \frac{total - s}{C}\right)\right)
 
-Reference for the warmup: Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour" (2017), section
-2.2.
+The ramps are those of ``tuner.schedules.ramps``. The cooldown is the one that Zhai et al., "Scaling Vision
+Transformers" (CVPR 2022), section 3.5, put on the inverse square root; ``constant`` with it is warmup, stay, decay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
 import torch
 from torch import Tensor
 
+from tuner.errors import HyperError
 from tuner.hyper import Hyper, find, uniform
+from tuner.schedules.ramps import ramp, ramp_hyper
 from tuner.trial import Value
 
 Numbers = Mapping[str, Tensor]
 Shape = Callable[[Tensor, Tensor, Numbers], Tensor]
-"""(step >= 0, total steps >= 1, hypers), float64 and broadcasting against each other -> factor >= 0."""
+"""(step >= 0, total steps >= 1, hypers), float64 and broadcasting against each other -> factor >= 0.
 
-WARMUP = Hyper(
-    default=0.0,
+A hyper that is one of several words comes as the place of the word among them, one that is off (None) as NaN.
+"""
+
+FINAL = Hyper(default=0.0, low=0, high=1, search=uniform(0.0, 0.1), doc="factor that is left at the end")
+COMMON: Mapping[str, Hyper] = {
+    "warmup": Hyper(
+        default=0.0,
+        low=0,
+        high=1,
+        high_open=True,
+        search=uniform(0.0, 0.2),
+        doc="share of all steps over which the rate first rises",
+    ),
+    "warmup_shape": ramp_hyper("how it rises"),
+    "cooldown": Hyper(default=0.0, low=0, high=1, doc="share of all steps, the last ones, over which it falls to 0"),
+    "cooldown_shape": ramp_hyper("how it falls: this ramp, of what is left of the cooldown"),
+}
+PEAK_MOMENTUM = Hyper(
+    default=None,
     low=0,
     high=1,
     high_open=True,
-    search=uniform(0.0, 0.2),
-    doc="share of all steps over which the rate first rises in a straight line",
+    nullable=True,
+    doc="momentum (or beta1) where the rate is largest, the optimizer's own being where it is smallest; null: fixed",
 )
-FINAL = Hyper(default=0.0, low=0, high=1, search=uniform(0.0, 0.1), doc="factor that is left at the end")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
     """A factor on the base learning rate for any step, counted from 0, without history.
 
-    ``own`` are the hypers of the shape; ``hypers`` those of the schedule, ``warmup`` included.
+    ``own`` are the hypers of the shape; ``hypers`` those of the schedule, the ones that every schedule has included.
+    ``ends`` names the own hypers that say how low a cycle goes: a schedule that has any can cycle momentum too.
     """
 
     name: str
     page: str
     own: Mapping[str, Hyper]
     shape: Shape
+    ends: tuple[str, ...] = ()
 
     @property
     def doc(self) -> str:
@@ -59,39 +82,58 @@ class Schedule:
     @property
     def hypers(self) -> dict[str, Hyper]:
         """Every hyper by name."""
-        return {**self.own, "warmup": WARMUP}
+        return {**self.own, **({"peak_momentum": PEAK_MOMENTUM} if self.ends else {}), **COMMON}
 
     @overload
     def __call__(self, step: float, total_steps: float, **hypers: Value) -> float: ...
 
     @overload
-    def __call__(self, step: Tensor, total_steps: float | Tensor, **hypers: Value | Tensor) -> Tensor: ...
+    def __call__(
+        self, step: Tensor, total_steps: float | Tensor, **hypers: Value | Tensor | Sequence[Value]
+    ) -> Tensor: ...
 
-    def __call__(self, step: float | Tensor, total_steps: float | Tensor, **hypers: Value | Tensor) -> float | Tensor:
+    def __call__(
+        self, step: float | Tensor, total_steps: float | Tensor, **hypers: Value | Tensor | Sequence[Value]
+    ) -> float | Tensor:
         """The factor at ``step`` of a run of ``total_steps``: a float, or in float64 for a tensor of steps.
 
-        Tensors broadcast: steps [n] of one run, or step, total and hypers [K] of many. Steps after the last keep the
-        last factor. Raises UsageError for an unknown hyper, HyperError for one outside its domain.
+        Tensors broadcast: steps [n] of one run, or step, total and hypers [K] of many, where a hyper that is a word
+        is a list of K. Steps after the last keep the last factor, 0 after a cooldown. Raises UsageError for an
+        unknown hyper, HyperError for one outside its domain and for a warmup and a cooldown longer than the run.
 
         >>> from tuner import schedules
         >>> schedules.get("linear")(25, 100)
         0.75
         >>> schedules.get("linear")(torch.tensor([0.0, 50.0, 100.0]), 100, final=0.5)
         tensor([1.0000, 0.7500, 0.5000], dtype=torch.float64)
+        >>> schedules.get("cosine")(0, 100, warmup=0.6, cooldown=0.5)
+        Traceback (most recent call last):
+            ...
+        tuner.errors.HyperError: cosine.cooldown: expected <= 0.4, what cosine.warmup = 0.6 leaves, got 0.5; lower one
         """
-        numbers = {name: _number(hyper.default) for name, hyper in self.hypers.items()}
+        numbers = {name: _numbers(hyper, hyper.default) for name, hyper in self.hypers.items()}
         for key, value in hypers.items():
             name, hyper = find(self.name, self.hypers, key)
-            for element in value.flatten().tolist() if isinstance(value, Tensor) else [value]:
+            for element in _elements(value):
                 hyper.check(f"{self.name}.{key}", element)
-            numbers[name] = _number(value)
-        factors = self._factors(_number(step), _number(total_steps), numbers)
+            numbers[name] = _numbers(hyper, value)
+        self._check_both_ends(numbers["warmup"], numbers["cooldown"])
+        factors = self._factors(_float64(step), _float64(total_steps), numbers)
         return factors if isinstance(step, Tensor) else factors.item()
+
+    def _check_both_ends(self, warmup: Tensor, cooldown: Tensor) -> None:
+        for rise, fall in torch.cartesian_prod(warmup.flatten(), cooldown.flatten()).tolist():
+            if rise + fall > 1.0 + 1e-9:
+                left = f"<= {1.0 - rise:g}, what {self.name}.warmup = {rise:g} leaves"
+                raise HyperError(f"{self.name}.cooldown", left, fall, "lower one")
 
     def _factors(self, step: Tensor, total: Tensor, numbers: Numbers) -> Tensor:
         warmup = torch.minimum(torch.round(numbers["warmup"] * total), total - 1.0)
+        cooldown = torch.round(numbers["cooldown"] * total)
         factors = self.shape((step - warmup).clamp_min(0.0), total - warmup, numbers)
-        return factors * ((step + 1.0) / (warmup + 1.0)).clamp_max(1.0)
+        risen = ((step + 1.0) / (warmup + 1.0)).clamp(0.0, 1.0)
+        left = torch.where(cooldown > 0, (total - step) / cooldown.clamp_min(1.0), 1.0).clamp(0.0, 1.0)
+        return factors * ramp(numbers["warmup_shape"], risen) * ramp(numbers["cooldown_shape"], left)
 
 
 def progress(step: Tensor, total: Tensor) -> Tensor:
@@ -104,5 +146,21 @@ def descend(factor: Tensor, final: Tensor) -> Tensor:
     return final + (1.0 - final) * factor
 
 
-def _number(value: Value | Tensor) -> Tensor:
+def _float64(value: float | Tensor) -> Tensor:
     return torch.as_tensor(value, dtype=torch.float64)
+
+
+def _elements(value: Value | Tensor | Sequence[Value]) -> Sequence[object]:
+    if isinstance(value, Tensor):
+        return value.flatten().tolist()
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _numbers(hyper: Hyper, value: Value | Tensor | Sequence[Value]) -> Tensor:
+    """A hyper's value, or its values [K], as ``Shape`` takes them."""
+    if isinstance(value, Tensor):
+        return _float64(value)
+    numbers = [
+        hyper.choices.index(v) if v in hyper.choices else torch.nan if v is None else v for v in _elements(value)
+    ]
+    return _float64(torch.tensor(numbers, dtype=torch.float64) if isinstance(value, list | tuple) else numbers[0])

@@ -48,12 +48,14 @@ class ClosedLoop:
 
     ``sampler`` makes the one that asks. ``recaller`` makes the one that is there when a configuration is recalled: the
     same where sampling leaves notes in the study that later asks read, a cheap one where it does not. ``suggest`` draws
-    every parameter that the study shall know and returns the configuration.
+    every parameter that the study shall know and returns the configuration; ``known`` goes back, from a configuration
+    to the parameters as the study knows them.
     """
 
     sampler: Callable[[int], BaseSampler]
     recaller: Callable[[int], BaseSampler]
     suggest: Callable[[Trial], Params]
+    known: Callable[[Params], Params]
 
     def __post_init__(self) -> None:
         self.sampler(0)  # a wrong option raises ValueError here, not at the first ask
@@ -67,7 +69,7 @@ class ClosedLoop:
     def recall(self, study: Study, index: int, params: Params) -> Trial:
         """See Proposer."""
         study.sampler = self.recaller(index)
-        study.enqueue_trial(dict(params))
+        study.enqueue_trial(dict(self.known(params)))
         trial = study.ask()
         _ = trial.relative_params  # read for its effect: known values alone would not make the sampler leave its notes
         self.suggest(trial)

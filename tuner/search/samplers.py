@@ -18,7 +18,7 @@ from tuner.registry import Registry
 from tuner.search.joint import JointCmaEs, JointGP, JointNSGAII, KeyedRandom
 from tuner.search.making import accepting
 from tuner.search.proposers import ClosedLoop, OpenLoop, Proposer
-from tuner.search.scales import quantile, to_optuna
+from tuner.search.scales import optuna_value, quantile, to_optuna, value_from_optuna
 from tuner.space import Space
 from tuner.trial import Params, derive_seed
 
@@ -42,12 +42,17 @@ class Problem:
 
     def suggest(self, trial: Trial) -> Params:
         """A configuration of the parameters that it uses, one after the other."""
-        return self.space.sample(lambda name, _: trial._suggest(name, self.distributions[name]))
+        return self.space.sample(lambda name, d: value_from_optuna(d, trial._suggest(name, self.distributions[name])))
 
     def suggest_jointly(self, trial: Trial) -> Params:
         """A configuration cut out of a point of the whole space: see tuner.search.joint."""
         point = {name: trial._suggest(name, d) for name, d in self.distributions.items()}
-        return self.space.sample(lambda name, _: point[name])
+        return self.space.sample(lambda name, d: value_from_optuna(d, point[name]))
+
+    def known(self, params: Params) -> Params:
+        """A configuration's searched parameters as ``suggest`` heard them from Optuna."""
+        searched = self.space.distributions()
+        return {name: optuna_value(searched[name], value) for name, value in params.items() if name in searched}
 
 
 SAMPLERS: Registry[Callable[..., Proposer]] = Registry("sampler")
@@ -115,7 +120,7 @@ def tree_parzen(
                 seed=problem.seed_of(index),
             )
 
-    return ClosedLoop(sampler, partial(_keyed, problem), problem.suggest)
+    return ClosedLoop(sampler, partial(_keyed, problem), problem.suggest, problem.known)
 
 
 @SAMPLERS.register("gp")
@@ -133,7 +138,7 @@ def gaussian_process(problem: Problem, *, startup_trials: int = 10) -> Proposer:
             startup_trials=max(1, startup_trials),  # there is no fitting a model to nothing
         )
 
-    return ClosedLoop(sampler, partial(_keyed, problem), problem.suggest_jointly)
+    return ClosedLoop(sampler, partial(_keyed, problem), problem.suggest_jointly, problem.known)
 
 
 @SAMPLERS.register("cmaes")
@@ -155,7 +160,7 @@ def cma_es(
                 popsize=popsize,
             )
 
-    return ClosedLoop(sampler, sampler, problem.suggest_jointly)
+    return ClosedLoop(sampler, sampler, problem.suggest_jointly, problem.known)
 
 
 @SAMPLERS.register("nsga2")
@@ -165,7 +170,7 @@ def nsga_ii(problem: Problem, *, population: int = 50) -> Proposer:
     def sampler(index: int) -> JointNSGAII:
         return JointNSGAII(joint=problem.distributions, seed=problem.seed_of(index), population=population)
 
-    return ClosedLoop(sampler, sampler, problem.suggest_jointly)
+    return ClosedLoop(sampler, sampler, problem.suggest_jointly, problem.known)
 
 
 def _keyed(problem: Problem, index: int) -> KeyedRandom:

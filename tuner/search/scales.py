@@ -7,14 +7,29 @@ from functools import singledispatch
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from tuner.space import Choice, Int, Log, Range, Uniform
+from tuner.space import Choice, Int, Log, Normal, Range, Uniform
 from tuner.trial import Value
+
+# Optuna knows no normal distribution: it is told the quantile, in steps so small that a value says which one it was.
+QUANTILES = 2**16
 
 
 @singledispatch
 def to_optuna(distribution: object) -> BaseDistribution:
     """The same distribution as Optuna writes it."""
     raise NotImplementedError(f"no Optuna form of {distribution!r}")
+
+
+@singledispatch
+def optuna_value(distribution: object, value: Value) -> Value:  # noqa: ARG001
+    """What stands for the parameter's ``value`` in Optuna."""
+    return value
+
+
+@singledispatch
+def value_from_optuna(distribution: object, value: Value) -> Value:  # noqa: ARG001
+    """The parameter's value that Optuna's ``value`` stands for."""
+    return value
 
 
 @singledispatch
@@ -51,6 +66,21 @@ def _(distribution: Int) -> BaseDistribution:
 
 
 @to_optuna.register
+def _(distribution: Normal) -> BaseDistribution:  # noqa: ARG001
+    return FloatDistribution(0.0, 1.0, step=1 / QUANTILES)
+
+
+@optuna_value.register
+def _(distribution: Normal, value: float) -> Value:
+    return round(min(1.0, max(0.0, distribution.part(value))) * QUANTILES) / QUANTILES
+
+
+@value_from_optuna.register
+def _(distribution: Normal, value: float) -> Value:
+    return distribution.at(value)
+
+
+@to_optuna.register
 @feature.register
 def _(distribution: Choice) -> BaseDistribution:
     return CategoricalDistribution(distribution.values)
@@ -74,6 +104,11 @@ def _(distribution: Range, value: float) -> Value:
 @quantile.register
 def _(distribution: Choice, share: float) -> Value:
     return distribution.values[math.floor(share * len(distribution.values))]
+
+
+@quantile.register
+def _(distribution: Normal, share: float) -> Value:
+    return distribution.at(share)
 
 
 @quantile.register

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from tuner.errors import SpecError, UsageError, suggest
 from tuner.hyper import ONE_MINUS
 from tuner.space.distributions import Choice, Distribution, Fixed, Int, Log, Uniform
+from tuner.space.normal import Normal
 from tuner.space.problems import Path, Problems, brief
 
 SEARCH = "search"
@@ -159,15 +160,15 @@ def _distribution(data: object) -> Written:
     return make(data[kind], **{key: data[key] for key in options if key in data})
 
 
-def _ends(make: Callable[..., Distribution]) -> Callable[..., Distribution]:
-    """``make`` called with both ends from a list."""
+def _pair(make: Callable[..., Distribution], names: str = "low, high") -> Callable[..., Distribution]:
+    """``make`` called with both numbers of a list."""
 
-    def from_ends(ends: object, **options: object) -> Distribution:
-        if not isinstance(ends, list) or len(ends) != 2:
-            raise SpecError(f"expected [low, high], got {brief(ends)}")
-        return make(*ends, **options)
+    def from_pair(pair: object, **options: object) -> Distribution:
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise SpecError(f"expected [{names}], got {brief(pair)}")
+        return make(*pair, **options)
 
-    return from_ends
+    return from_pair
 
 
 def _choice(values: object) -> Distribution:
@@ -183,9 +184,10 @@ class _Kind(NamedTuple):
 
 _KINDS = {
     "fixed": _Kind(Fixed),
-    "uniform": _Kind(_ends(Uniform), ("step",)),
-    "log": _Kind(_ends(Log)),
-    "int": _Kind(_ends(Int), ("log", "step")),
+    "uniform": _Kind(_pair(Uniform), ("step",)),
+    "log": _Kind(_pair(Log)),
+    "int": _Kind(_pair(Int), ("log", "step")),
+    "normal": _Kind(_pair(Normal, "mean, sd"), ("log10",)),
     "choice": _Kind(_choice),
 }
 

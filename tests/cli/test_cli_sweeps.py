@@ -1,0 +1,102 @@
+"""Whole sweeps, one for each sampler, pruner and way of spending a budget that a spec can name."""
+
+from __future__ import annotations
+
+import typing
+
+import pytest
+from cli_specs import spec_text
+
+from tuner.ledger import open_ledger
+from tuner.spec import options
+from tuner.trial import State
+
+SAMPLERS = [model.model_fields["name"].default for model in typing.get_args(options.Sampler)]
+PRUNERS = [model.model_fields["name"].default for model in typing.get_args(options.Pruner)]
+SPACE = "{sgd: {lr: {log: [1e-3, 1e-1]}}, adam: {lr: {log: [1e-3, 1]}, one_minus_beta1: {log: [1e-2, 0.5]}}}"
+
+
+@pytest.fixture
+def sweep(tuner, tmp_path):
+    """Run a spec; its result and its records."""
+
+    def call(**changes):
+        path = tmp_path / "one.yaml"
+        path.write_text(spec_text(**{"optimizer": SPACE, **changes}))
+        store = f"sqlite:///{tmp_path / 'store.db'}"
+        where = ("--store", store, "--mlflow", "none", "--output", tmp_path, "--quiet", "--json")
+        result = tuner("run", path, *where)
+        assert result.code == 0, result.err
+        ledger = open_ledger(store)
+        records = ledger.trials("one-1")
+        ledger.close()
+        return result.json(), records
+
+    return call
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_runs_a_sweep(sweep, sampler):
+    quick = {"gp": "{name: gp, startup_trials: 4}", "grid": "{name: grid, points: 2}"}
+    result, records = sweep(sampler=quick.get(sampler, sampler))
+    assert result["outcomes"] == {"completed": 6}
+    different = {tuple(sorted(record.spec.params.items(), key=str)) for record in records}
+    assert len(different) >= 5  # a model may ask for the end of a range twice
+
+
+@pytest.mark.parametrize("pruner", PRUNERS)
+def test_every_pruner_runs_a_sweep(sweep, pruner):
+    # Two repeats, since one of the pruners compares them; plenty of trials, so that the others have somebody to prune.
+    result, records = sweep(budget="{trials: 24, steps: 20}", extra=f"pruner: {pruner}\nrepeats: 2\n")
+    assert set(result["outcomes"]) <= {"completed", "pruned"}
+    assert sum(result["outcomes"].values()) == 24
+    assert ("pruned" in result["outcomes"]) == (pruner not in ("none", "patient", "wilcoxon"))
+    for record in records:
+        assert record.step == 20 or record.state is State.PRUNED
+
+
+def test_repeats_share_a_configuration_and_the_leaderboard_shows_their_spread(sweep):
+    result, records = sweep(extra="repeats: 3\n")
+    assert [r.spec.params for r in records[:3]] == [records[0].spec.params] * 3
+    rows = result["leaderboard"]["rows"]
+    assert [len(row["trials"]) for row in rows] == [3, 3]
+    assert all(row["estimates"]["loss"]["sd"] > 0 for row in rows)
+
+
+def test_several_objectives_give_a_front(sweep):
+    result, records = sweep(
+        workload="diabetes", objective="[loss, {metric: r2, at: best}]", sampler="nsga2", executor="inline"
+    )
+    assert result["leaderboard"]["metrics"] == ["loss", "r2"]
+    assert all(set(record.values) == {"loss", "r2"} for record in records)
+
+
+def test_patience_ends_trials_early(sweep):
+    _, records = sweep(
+        optimizer="{sgd: {lr: 1e-9}}",
+        budget="{trials: 2, steps: 100}",
+        extra="patience: {evaluations: 2, min_delta: 0.1}\n",
+    )
+    assert [(r.state, r.step, r.note) for r in records] == [(State.COMPLETED, 30, "patience")] * 2
+
+
+def test_wall_time_ends_a_sweep_that_would_go_on(sweep):
+    result, records = sweep(budget="{steps: 200, wall_time: 2}")
+    assert result["status"] == "done"
+    assert 1.5 < result["seconds"] < 30
+    assert all(record.state.is_outcome for record in records)
+
+
+def test_searched_seeds_are_the_trials_seeds(sweep):
+    _, records = sweep(optimizer="{sgd: {lr: 0.01}}", extra="  workload: {seed: {choice: [1, 2]}}\n", sampler="grid",
+                       budget="{trials: 2, steps: 20}")  # fmt: skip
+    assert sorted(r.spec.params["seed"] for r in records) == [1, 2]
+    assert records[0].values != records[1].values
+
+
+def test_the_same_spec_and_seed_propose_the_same_trials_and_curves(sweep, tmp_path):
+    first = sweep()[1]
+    (tmp_path / "store.db").unlink()
+    second = sweep()[1]
+    assert [r.spec.params for r in first] == [r.spec.params for r in second]
+    assert [[p.metrics for p in r.curve] for r in first] == [[p.metrics for p in r.curve] for r in second]
