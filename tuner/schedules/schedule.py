@@ -17,6 +17,7 @@ Transformers" (CVPR 2022), section 3.5, put on the inverse square root; ``consta
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
@@ -122,10 +123,11 @@ class Schedule:
         return factors if isinstance(step, Tensor) else factors.item()
 
     def _check_both_ends(self, warmup: Tensor, cooldown: Tensor) -> None:
-        for rise, fall in torch.cartesian_prod(warmup.flatten(), cooldown.flatten()).tolist():
-            if rise + fall > 1.0 + 1e-9:
-                left = f"<= {1.0 - rise:g}, what {self.name}.warmup = {rise:g} leaves"
-                raise HyperError(f"{self.name}.cooldown", left, fall, "lower one")
+        over = warmup + cooldown > 1.0 + 1e-9
+        if over.any():
+            rise, fall = (float(share.expand_as(over)[over][0]) for share in (warmup, cooldown))
+            left = f"<= {1.0 - rise:g}, what {self.name}.warmup = {rise:g} leaves"
+            raise HyperError(f"{self.name}.cooldown", left, fall, "lower one")
 
     def _factors(self, step: Tensor, total: Tensor, numbers: Numbers) -> Tensor:
         warmup = torch.minimum(torch.round(numbers["warmup"] * total), total - 1.0)
@@ -152,7 +154,8 @@ def _float64(value: float | Tensor) -> Tensor:
 
 def _elements(value: Value | Tensor | Sequence[Value]) -> Sequence[object]:
     if isinstance(value, Tensor):
-        return value.flatten().tolist()
+        elements: list[float] = value.flatten().tolist()
+        return elements
     return value if isinstance(value, list | tuple) else [value]
 
 
@@ -160,7 +163,12 @@ def _numbers(hyper: Hyper, value: Value | Tensor | Sequence[Value]) -> Tensor:
     """A hyper's value, or its values [K], as ``Shape`` takes them."""
     if isinstance(value, Tensor):
         return _float64(value)
-    numbers = [
-        hyper.choices.index(v) if v in hyper.choices else torch.nan if v is None else v for v in _elements(value)
-    ]
-    return _float64(torch.tensor(numbers, dtype=torch.float64) if isinstance(value, list | tuple) else numbers[0])
+    if isinstance(value, list | tuple):
+        return torch.tensor([_number(hyper, element) for element in value], dtype=torch.float64)
+    return torch.tensor(_number(hyper, value), dtype=torch.float64)
+
+
+def _number(hyper: Hyper, value: object) -> float:
+    if hyper.choices:
+        return float(hyper.choices.index(value))
+    return float(value) if isinstance(value, int | float) else math.nan

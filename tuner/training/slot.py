@@ -24,7 +24,7 @@ class Diverged(Exception):  # noqa: N818 - an outcome, not an error
 def initial_model(workload: Workload, recipe: Recipe, device: torch.device, dtype: torch.dtype) -> nn.Module:
     """The trial's model with initial values keyed by its seed alone; the caller's random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(recipe.seed, "init"))
+        torch.default_generator.manual_seed(derive_seed(recipe.seed, "init"))
         return workload.model(**model_arguments(workload, recipe.workload)).to(device=device, dtype=dtype)
 
 
@@ -52,6 +52,7 @@ class Slot:
         examples = len(data.train[0])
         batch_size = examples if optim.get(recipe.optimizer).full_batch else recipe.batch_size
         self._order = BatchOrder(recipe.seed, examples, batch_size)
+        self._generator = device_generator(population.params.device)
         self._losses: list[float] = []
         flat = torch.cat([p.detach().reshape(-1) for p in model.parameters()])
         population.fill(
@@ -62,8 +63,7 @@ class Slot:
     def gradient(self) -> None:
         """Write this step's gradient into the row. Raises Diverged where the loss is not finite."""
         self.lr = self.population.lr(self.row)
-        self._model.train()
-        torch.manual_seed(derive_seed(self.recipe.seed, "step", self.step))  # dropout, keyed by the step
+        self._generator.manual_seed(derive_seed(self.recipe.seed, "step", self.step))  # dropout, keyed by the step
         inputs, targets = (part[self._order.at(self.step)] for part in self._data.train)
         loss = self._workload.loss(self._model(inputs), targets, **self._loss_arguments)
         loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
@@ -89,6 +89,7 @@ class Slot:
         self._model.eval()
         inputs, targets = self._data.valid
         measured: Mapping[str, Tensor | float] = self._workload.measure(self._model(inputs), targets)
+        self._model.train()
         metrics = {name: float(value) for name, value in measured.items()}
         metrics["train_loss"] = sum(self._losses) / max(len(self._losses), 1)
         metrics["lr"] = self.lr
@@ -97,6 +98,16 @@ class Slot:
             raise Diverged(f"{name} became {metrics[name]} at step {self.step}")
         self.progress.add(metrics)
         return metrics
+
+
+def device_generator(device: torch.device) -> torch.Generator:
+    """The generator that dropout draws from on ``device``.
+
+    ``torch.manual_seed`` would seed every device's, and without CUDA it queues each call, for ever, with a stack trace.
+    """
+    if device.type == "cuda":
+        return torch.cuda.default_generators[device.index or 0]
+    return torch.default_generator
 
 
 def _bind(model: nn.Module, params: Tensor, grads: Tensor) -> None:
