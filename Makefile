@@ -24,6 +24,7 @@ check: lint test
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.orchestration
+	$(BIN)/python -m benchmarks.optimizer_step
 
 $(VENV)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tuner needs python >= 3.11; set PYTHON=/path/to/python3.11")'
@@ -37,6 +38,9 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/python
 $(VENV)/installed-dev: $(VENV)/installed
 	$(PIP) install --constraint constraints.txt --editable '.[sweeps,dev]'
 	touch $@
+
+docs: $(VENV)/installed-dev
+	$(BIN)/python -m tuner.reference docs
 
 constraints: $(VENV)/installed-dev
 	(echo "# Every dependency of the install that 'make' does, pinned. Renewed by 'make constraints'."; \

@@ -10,10 +10,7 @@ defaults) or in `JournalStorage` (a file). Time is of the loop alone: stores are
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import platform
 import sqlite3
 import statistics
 import sys
@@ -22,15 +19,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
-from itertools import cycle, islice
+from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
+from benchmarks.common import Figures, bullets, machine, options, publish, table, turns
 from tuner.execution.simulated import SimulatedExecutor
 from tuner.execution.span import space_of
 from tuner.execution.synthetic import synthetic_table
@@ -41,7 +37,6 @@ from tuner.trial import Event, Objective, TrainingPlan
 
 EVALUATIONS = 3
 OBJECTIVE = Objective(metric="loss", direction="minimize")
-PAGE = Path(__file__).parent / "results" / "orchestration.md"
 TEMPLATE = """\
 # The loop's cost a trial, without training
 
@@ -53,9 +48,7 @@ evaluation, as the Optuna arms do. An arm missing at a size would take too long 
 
 {facts}
 
-| trials | arm | ms a trial | range | ratio |
-|---:|---|---:|---:|---:|
-{rows}
+{table}
 """
 
 
@@ -159,28 +152,22 @@ REFERENCE = ARMS[0].name
 
 @dataclass(frozen=True)
 class Result:
-    """Milliseconds a trial of one arm at one size, a figure a round."""
+    """Milliseconds a trial of one arm at one size."""
 
-    arm: str
     trials: int
-    milliseconds: tuple[float, ...]
-
-    @property
-    def median(self) -> float:
-        """The middle round."""
-        return statistics.median(self.milliseconds)
+    arm: str
+    milliseconds: Figures
 
 
 def measure(sizes: Sequence[int], rounds: int, folder: Path) -> Iterator[Result]:
-    """Every arm at every size within its limit; arms alternate within a round, each round starts with another."""
+    """Every arm at every size within its limit."""
     for trials in sizes:
         arms = [arm for arm in ARMS if trials <= arm.limit]
         times: dict[str, list[float]] = {arm.name: [] for arm in arms}
-        for seed in range(rounds):
-            for arm in islice(cycle(arms), seed, seed + len(arms)):
-                with tempfile.TemporaryDirectory(dir=folder) as fresh:
-                    times[arm.name].append(arm.run(Path(fresh), trials, seed) / trials * 1e3)
-        yield from (Result(arm.name, trials, tuple(times[arm.name])) for arm in arms)
+        for seed, arm in turns(arms, rounds):
+            with tempfile.TemporaryDirectory(dir=folder) as fresh:
+                times[arm.name].append(arm.run(Path(fresh), trials, seed) / trials * 1e3)
+        yield from (Result(trials, arm.name, Figures(tuple(times[arm.name]))) for arm in arms)
 
 
 def fsync_milliseconds(folder: Path) -> float:
@@ -196,58 +183,41 @@ def fsync_milliseconds(folder: Path) -> float:
     return statistics.median(times) * 1e3
 
 
-def machine(folder: Path) -> dict[str, str]:
-    """What the figures depend on."""
-    names = ("optuna", "sqlalchemy", "numpy")
-    return {
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
-        "load at the start": f"{os.getloadavg()[0]:.1f}",
-        "python": platform.python_version(),
-        **{name: version(name) for name in names},
-        "sqlite": sqlite3.sqlite_version,
-        "one 4 KiB write + fsync": f"{fsync_milliseconds(folder):.2f} ms",
-    }
-
-
 def page(results: Sequence[Result], facts: dict[str, str], rounds: int) -> str:
     """The results as Markdown."""
-    reference = {result.trials: result.median for result in results if result.arm == REFERENCE}
+    reference = {result.trials: result.milliseconds.median for result in results if result.arm == REFERENCE}
     rows = [
-        f"| {r.trials:,} | {r.arm} | {r.median:.2f} | {min(r.milliseconds):.2f} - {max(r.milliseconds):.2f} "
-        f"| {r.median / reference[r.trials]:.1f} x |"
-        for r in results
+        (f"{result.trials:,}", result.arm, f"{ms.median:.2f}", f"{ms.least:.2f} - {ms.most:.2f}", f"{ratio:.1f} x")
+        for result in results
+        for ms in [result.milliseconds]
+        for ratio in [ms.median / reference[result.trials]]
     ]
     return TEMPLATE.format(
         evaluations=EVALUATIONS,
         rounds=rounds,
         reference=REFERENCE,
-        facts="\n".join(f"- {name}: {value}" for name, value in facts.items()),
-        rows="\n".join(rows),
+        facts=bullets(facts),
+        table=table(("trials", "arm", "ms a trial", "range", "ratio"), rows, words=2),
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.orchestration", description=__doc__.splitlines()[0])
+    parser = options("orchestration", __doc__, rounds=3)
     parser.add_argument("--trials", type=int, nargs="+", default=[100, 300, 1_000, 10_000])
-    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="where the stores are written")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
     given = parser.parse_args(arguments)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    facts = machine(given.folder)
+    facts = {
+        **machine("optuna", "sqlalchemy", "numpy"),
+        "sqlite": sqlite3.sqlite_version,
+        "one 4 KiB write + fsync": f"{fsync_milliseconds(given.folder):.2f} ms",
+    }
     results = []
     with quiet():
         for result in measure(given.trials, given.rounds, given.folder):
-            print(f"{result.trials} trials, {result.arm}: {result.median:.2f} ms a trial", file=sys.stderr)
+            print(f"{result.trials} trials, {result.arm}: {result.milliseconds.median:.2f} ms", file=sys.stderr)
             results.append(result)
-    text = page(results, facts, given.rounds)
-    print(text)
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(text, encoding="utf-8")
-    if given.json:
-        given.json.write_text(
-            json.dumps({**facts, "results": [asdict(r) for r in results]}, indent=2), encoding="utf-8"
-        )
+    publish("orchestration", page(results, facts, given.rounds), facts, results, given.json)
 
 
 @contextmanager

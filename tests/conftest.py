@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 # The same examples in every run: what lands does not depend on luck. `--hypothesis-profile default` explores.
-settings.register_profile("repeatable")
+settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 

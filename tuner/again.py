@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuner import wiring
-from tuner.errors import TunerError
+from tuner.errors import TunerError, UnknownNameError
 from tuner.execution.inline import InlineExecutor
 from tuner.launch import best_trial
 from tuner.ledger import SqlLedger
@@ -35,6 +35,11 @@ class Rerun:
     curve: tuple[Point, ...]
     difference: float | None
 
+    def is_same(self, record: TrialRecord, tolerance: float) -> bool:
+        """Whether the trial came out as recorded: the same outcome after as many evaluations, the curves this close."""
+        alike = (self.state, len(self.curve)) == (record.state, len(record.curve))
+        return alike and (self.difference or 0.0) <= tolerance
+
 
 def rerun(sweep: Sweep, record: TrialRecord) -> Rerun:
     """Train a recorded trial again in this process, from its first step; a pruned one as far as it came.
@@ -45,6 +50,8 @@ def rerun(sweep: Sweep, record: TrialRecord) -> Rerun:
     executor: Executor = InlineExecutor(Engine(prepared.workload, prepared.plan, slots=1))
     executor.submit([replace(record.spec, resume_from=None)])
     pruned_at = record.curve[-1].step if record.state is State.PRUNED and record.curve else None
+    if record.state is State.PRUNED and not record.curve:
+        executor.stop(record.spec.index)
     curve: list[Point] = []
     while True:
         for event in executor.poll(1.0):
@@ -95,4 +102,4 @@ def trial_of(sweep: Sweep, records: Sequence[TrialRecord], trial: int | None) ->
     for record in records:
         if record.spec.index == trial:
             return record
-    raise TunerError(f"{sweep.id} has no trial {trial}; it has {len(records)}, numbered from 0")
+    raise UnknownNameError(f"trial of {sweep.id}", str(trial), [str(record.spec.index) for record in records])

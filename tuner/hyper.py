@@ -108,6 +108,69 @@ class Hyper:
 
 # What every trial has besides the hyperparameters of its optimizer, schedule and workload.
 CLIP_NORM = Hyper(default=None, low=0.0, low_open=True, nullable=True, doc="clip each step's gradient to this norm")
+CLIP_VALUE = Hyper(
+    default=None, low=0.0, low_open=True, nullable=True, doc="clip each entry of a step's gradient to this size"
+)
+CLIP_ADAPTIVE = Hyper(
+    default=None,
+    low=0.0,
+    low_open=True,
+    nullable=True,
+    search=log(1e-3, 1.0),
+    doc="clip the gradient of each unit to this share of the norm of its parameters",
+)
+SAM_RHO = Hyper(
+    default=None,
+    low=0.0,
+    low_open=True,
+    nullable=True,
+    search=log(1e-2, 0.5),
+    doc="take the gradient where the loss is highest within this distance (sharpness-aware minimization)",
+)
+DECAY_EXCLUDE = Hyper(
+    default="none", choices=("none", "vectors"), doc="vectors: no weight decay for biases, norms and other vectors"
+)
+LOOKAHEAD_K = Hyper(
+    default=None,
+    low=1,
+    integer=True,
+    nullable=True,
+    search=integer(5, 20),
+    doc="return to a slow copy of the weights every so many steps",
+)
+LOOKAHEAD_ALPHA = Hyper(
+    default=0.5, low=0.0, high=1.0, low_open=True, search=uniform(0.2, 0.8), doc="share by which the slow copy follows"
+)
+EMA = Hyper(
+    default=None,
+    low=0.0,
+    high=1.0,
+    high_open=True,
+    nullable=True,
+    search=choice(0.9, 0.99, 0.999),
+    doc="decay rate of an average of the weights, evaluated beside them as ema_<metric>",
+)
+SWA = Hyper(
+    default=None,
+    low=0.0,
+    high=1.0,
+    high_open=True,
+    nullable=True,
+    search=uniform(0.5, 0.9),
+    doc="average the weights from this share of the steps on, evaluated beside them as swa_<metric>",
+)
+AROUND: Mapping[str, Hyper] = {
+    "clip_norm": CLIP_NORM,
+    "clip_value": CLIP_VALUE,
+    "clip_adaptive": CLIP_ADAPTIVE,
+    "decay_exclude": DECAY_EXCLUDE,
+    "sam_rho": SAM_RHO,
+    "lookahead_k": LOOKAHEAD_K,
+    "lookahead_alpha": LOOKAHEAD_ALPHA,
+    "ema": EMA,
+    "swa": SWA,
+}
+"""What any trial may have around its optimizer."""
 SEED = Hyper(default=0, low=0, integer=True, doc="initial values, data order and dropout; the trial's own when absent")
 
 

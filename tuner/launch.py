@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -17,7 +17,8 @@ from tuner import wiring
 from tuner.analysis import report
 from tuner.analysis.results import Results
 from tuner.errors import StoreError, TunerError
-from tuner.ledger import SqlLedger
+from tuner.ledger import SqlLedger, Status
+from tuner.protocols import Executor
 from tuner.search import importances
 from tuner.space import Space
 from tuner.spec import SweepSpec
@@ -28,12 +29,13 @@ from tuner.trial import Event, Sweep, TrialRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Where a sweep's results go. ``mlflow`` None means: not to MLflow."""
+    """Where results go. ``mlflow`` None means: not to MLflow; ``console`` shows progress, ``warn`` tells of trouble."""
 
     ledger: SqlLedger
     mlflow: str | None
     output: Path
     console: Console
+    warn: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,44 +48,66 @@ class Ending:
     report: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run of the loop is made of, besides the sweep itself."""
+
+    prepared: wiring.Prepared
+    executor: Executor
+    interrupted: Callable[[], bool]
+
+
 def start(spec: SweepSpec, text: str, setting: Setting) -> Ending:
-    """Record a new sweep and run it. Raises SpecError before anything is recorded, StoreError where that fails."""
+    """Record a new sweep and run it. Nothing is recorded unless the spec is sound and its workers are up."""
     prepared = wiring.prepare(spec)
-    sweep = setting.ledger.create(
-        name=spec.name,
-        spec=spec.dump(),
-        spec_text=text,
-        environment=wiring.environment(),
-        objectives=prepared.plan.objectives,
-        seed=spec.seed,
-        repeats=spec.repeats,
-        at=time.time(),
-    )
-    return _drive(sweep, prepared, (), setting)
+    with interruptible() as interrupted, closing(wiring.executor(prepared)) as executor:
+        sweep = setting.ledger.create(
+            name=spec.name,
+            spec=spec.dump(),
+            spec_text=text,
+            environment=wiring.environment(),
+            objectives=prepared.plan.objectives,
+            seed=spec.seed,
+            repeats=spec.repeats,
+            at=time.time(),
+        )
+        return _drive(sweep, Parts(prepared, executor, interrupted), (), setting)
 
 
 def go_on(sweep: Sweep, setting: Setting) -> Ending:
     """Go on with a recorded sweep: the sampler relives its events, trials without an outcome are run again."""
-    return _drive(sweep, wiring.recorded(sweep), list(setting.ledger.events(sweep.id)), setting)
+    prepared = wiring.recorded(sweep)
+    history = list(setting.ledger.events(sweep.id))
+    with interruptible() as interrupted, closing(wiring.executor(prepared)) as executor:
+        return _drive(sweep, Parts(prepared, executor, interrupted), history, setting)
 
 
-def _drive(sweep: Sweep, prepared: wiring.Prepared, history: Sequence[Event], setting: Setting) -> Ending:
-    def warn(message: str) -> None:
-        setting.console.print(f"warning: {message}", style="yellow", markup=False, soft_wrap=True)
-
-    ledger = setting.ledger
-    mlflow = MlflowSink(setting.mlflow, sweep, warn=warn) if setting.mlflow else None
+def _drive(sweep: Sweep, parts: Parts, history: Sequence[Event], setting: Setting) -> Ending:
+    ledger, prepared = setting.ledger, parts.prepared
+    mlflow = MlflowSink(setting.mlflow, sweep, warn=setting.warn) if setting.mlflow else None
     console = ConsoleSink(sweep, prepared.budget.trials, setting.console)
     console.write(history)
-    sinks = SinkSet([console, mlflow] if mlflow else [console], warn=warn)
+    sinks = SinkSet([console, mlflow] if mlflow else [console], warn=setting.warn)
     try:
-        summary = _run(sweep, prepared, history, ledger, sinks)
+        with recorded_status(ledger, sweep):
+            study = Study(
+                sweep,
+                sampler=wiring.sampler(prepared),
+                executor=parts.executor,
+                ledger=ledger,
+                sink=sinks,
+                budget=prepared.budget,
+                history=history,
+            )
+            summary = study.run(parts.interrupted)
+        ledger.set_status(sweep.id, summary.status, time.time())
+        parts.executor.close()
         records = ledger.trials(sweep.id)
         path = write_report(sweep, records, prepared.space, setting.output)
         if mlflow and summary.status != INTERRUPTED:
             mlflow.finish(best_trial(sweep, records), [path], _plain(summary))
-    except TunerError as error:
-        error.add_note(f"what was recorded is safe: `tuner resume {sweep.id}` goes on once the cause is gone")
+    except (TunerError, KeyboardInterrupt) as error:
+        error.add_note(f"what was recorded is safe: `tuner resume {sweep.id}` goes on")
         raise
     finally:
         console.close()
@@ -92,33 +116,17 @@ def _drive(sweep: Sweep, prepared: wiring.Prepared, history: Sequence[Event], se
     return Ending(sweep=sweep, summary=summary, records=records, report=path)
 
 
-def _run(
-    sweep: Sweep, prepared: wiring.Prepared, history: Sequence[Event], ledger: SqlLedger, sinks: SinkSet
-) -> Summary:
-    """Run the loop between starting and closing an executor; the ledger knows how it ended, if it can be told."""
+@contextmanager
+def recorded_status(ledger: SqlLedger, sweep: Sweep) -> Iterator[None]:
+    """The ledger knows that the sweep is running, and where something is raised, that it was interrupted or failed."""
+    ledger.set_status(sweep.id, "running", time.time())
     try:
-        executor = wiring.executor(prepared)
-        try:
-            study = Study(
-                sweep,
-                sampler=wiring.sampler(prepared),
-                executor=executor,
-                ledger=ledger,
-                sink=sinks,
-                budget=prepared.budget,
-                history=history,
-            )
-            ledger.set_status(sweep.id, "running", time.time())
-            with interruptible() as interrupted:
-                summary = study.run(interrupted)
-        finally:
-            executor.close()
-    except BaseException:
+        yield
+    except BaseException as error:
         with suppress(StoreError):  # what stopped the sweep matters more than that its end cannot be recorded either
-            ledger.set_status(sweep.id, "failed", time.time())
+            ended: Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            ledger.set_status(sweep.id, ended, time.time())
         raise
-    ledger.set_status(sweep.id, summary.status, time.time())
-    return summary
 
 
 def report_again(sweep: Sweep, records: Sequence[TrialRecord], output: Path, *, warn: Callable[[str], None]) -> Path:

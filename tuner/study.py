@@ -31,7 +31,10 @@ HOPELESS = 5  # a sweep whose first trials all fail is wrong as a whole
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What a sweep may use: ``trials`` training runs, ``steps`` a trial, ``wall_time`` seconds; None is no limit."""
+    """What a sweep may use: ``trials`` training runs, ``steps`` a trial; None is no limit.
+
+    ``wall_time`` is the seconds of one run of the loop: a sweep that is resumed has them again.
+    """
 
     steps: int
     trials: int | None = None
@@ -40,12 +43,13 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """How this run of the loop ended. ``status``: done, or interrupted (resumable)."""
+    """How this run of the loop ended. ``status``: done, or interrupted (resumable); ``note``: what to know of it."""
 
     status: Literal["done", "interrupted"]
     outcomes: Counter[State]
     steps: int
     seconds: float
+    note: str = ""
 
 
 class Study:
@@ -69,10 +73,12 @@ class Study:
         self._running: dict[int, TrialSpec] = {}
         self._outcomes: Counter[State] = Counter()
         self._losses: Counter[int] = Counter()
+        self._suspects: deque[TrialSpec] = deque()
+        self._alone: int | None = None  # the suspect that is being tried
         self._steps: dict[int, int] = {}
         self._proposed = 0
         self._exhausted = False
-        self._last_failure = ""
+        self._failures: list[str] = []  # of this run of the loop
         self._restore(list(history))
 
     def run(self, interrupted: Callable[[], bool] = lambda: False, patience: float = 0.2) -> Summary:
@@ -82,33 +88,46 @@ class Study:
         (nothing recorded is lost; the sweep can be resumed) and WorkloadError where every trial so far has failed.
         """
         start = self._clock()
-        out_of_time = False
+        wall_time = self._budget.wall_time
         while not interrupted():
-            spent = self._clock() - start
-            if not out_of_time and self._budget.wall_time is not None and spent >= self._budget.wall_time:
-                out_of_time = True
-                for trial in self._running:
-                    self._executor.stop(trial)
-            if not out_of_time:
-                self._refill()
-            if not self._running and (out_of_time or self._exhausted):
-                break
-            self._take(self._executor.poll(patience), out_of_time)
-        else:
-            self._record([self._lost(trial, INTERRUPTED) for trial in self._running.values()])
-            return self._summary(INTERRUPTED, start)
-        return self._summary("done", start)
+            if wall_time is not None and self._clock() - start >= wall_time:
+                self._leave()
+                left = len(self._waiting) + len(self._suspects) + len(self._running)
+                return self._summary("done", start, f"the wall time is over; {left} trials have no outcome yet")
+            self._refill()
+            if not self._running and self._exhausted:
+                return self._summary("done", start)
+            self._take(self._executor.poll(patience))
+        self._leave()
+        return self._summary(INTERRUPTED, start)
 
     # ------------------------------------------------------------ asking and submitting
 
     def _refill(self) -> None:
+        if self._suspects or self._alone is not None:
+            self._try_suspect()
+            return
         room = self._executor.free()
         proposals: list[Event] = []
         while len(self._waiting) < room and (configuration := self._ask()):
             proposals += [Proposed(spec=trial, at=self._clock()) for trial in configuration]
             self._waiting.extend(configuration)
         self._record(proposals)
-        batch = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
+        self._submit([self._waiting.popleft() for _ in range(min(room, len(self._waiting)))])
+
+    def _try_suspect(self) -> None:
+        """Run a trial that was lost more than once alone until it reports: it shall not take others with it again."""
+        if not self._running and self._suspects and self._executor.free():
+            suspect = self._suspects.popleft()
+            self._alone = suspect.index
+            self._submit([suspect])
+
+    def _clear(self, trial: int) -> None:
+        """Let others in again, once a suspect has shown that it can run, or that it cannot."""
+        if self._alone == trial:
+            self._alone = None
+
+    def _submit(self, batch: list[TrialSpec]) -> None:
         if batch:
             self._running.update((trial.index, trial) for trial in batch)
             self._executor.submit(batch)
@@ -138,32 +157,37 @@ class Study:
 
     # ------------------------------------------------------------ recording and observing
 
-    def _take(self, events: Sequence[Event], out_of_time: bool) -> None:
+    def _take(self, events: Sequence[Event]) -> None:
         """Record what happened, then learn from it."""
         true: list[Event] = []
         for event in events:
             trial = self._running.get(event.trial)
             if trial is None or trial.attempt != event.attempt:
                 continue  # late words of an attempt that was given up
-            true += self._follow(_at_the_bell(event) if out_of_time else event)
+            true += self._follow(event)
         self._record(true)
-        if self._outcomes[State.FAILED] >= HOPELESS and len(self._outcomes) == 1:
-            raise WorkloadError(f"the first {HOPELESS} trials all failed; the last one:\n{self._last_failure}")
+        if len(self._failures) >= HOPELESS and not self._outcomes.keys() - {State.FAILED}:
+            self._leave()
+            raise WorkloadError(f"the first {HOPELESS} trials all failed; the last one:\n{self._failures[-1]}")
 
     def _follow(self, event: Event) -> list[Event]:
         """Keep the books; what to record: a lost attempt is queued again, or is the end of its trial."""
         match event:
             case Finished(trial=index, step=step, outcome=outcome, note=note):
                 del self._running[index]
+                self._clear(index)
                 self._outcomes[outcome] += 1
                 self._steps[index] = step
-                self._last_failure = note if outcome is State.FAILED else self._last_failure
+                if outcome is State.FAILED:
+                    self._failures.append(note)
             case Reported(trial=index, step=step):
                 self._steps[index] = step
+                self._clear(index)
             case Lost(trial=index):
                 self._losses[index] += 1
                 if self._losses[index] >= MAX_LOSSES:
                     return self._follow(self._given_up(event))
+                self._clear(index)
                 return [event, self._again(self._running.pop(index))]
         return [event]
 
@@ -188,11 +212,14 @@ class Study:
 
     def _again(self, trial: TrialSpec) -> Proposed:
         again = dataclasses.replace(trial, attempt=trial.attempt + 1)
-        self._waiting.append(again)
+        (self._waiting if self._losses[trial.index] < MAX_LOSSES - 1 else self._suspects).append(again)
         return Proposed(spec=again, at=self._clock())
 
-    def _lost(self, trial: TrialSpec, reason: str) -> Lost:
-        return Lost(trial=trial.index, attempt=trial.attempt, at=self._clock(), reason=reason)
+    def _leave(self) -> None:
+        """Give up what is running; it has no outcome yet and runs again when the sweep is resumed."""
+        now = self._clock()
+        running = self._running.values()
+        self._record([Lost(trial=t.index, attempt=t.attempt, at=now, reason=INTERRUPTED) for t in running])
 
     # ------------------------------------------------------------ resuming
 
@@ -222,17 +249,11 @@ class Study:
                 self._waiting.append(trial)
         self._record(again)
 
-    def _summary(self, status: Literal["done", "interrupted"], start: float) -> Summary:
+    def _summary(self, status: Literal["done", "interrupted"], start: float, note: str = "") -> Summary:
         return Summary(
             status=status,
             outcomes=Counter(self._outcomes),
             steps=sum(self._steps.values()),
             seconds=self._clock() - start,
+            note=note,
         )
-
-
-def _at_the_bell(event: Event) -> Event:
-    """Say on a trial that was cut short by the clock that it was not judged."""
-    if isinstance(event, Finished) and event.outcome is State.PRUNED:
-        return dataclasses.replace(event, note="stopped: the sweep's wall time is over")
-    return event

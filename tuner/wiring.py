@@ -8,15 +8,17 @@ import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tuner import spec as specs
 from tuner.errors import UsageError
 from tuner.execution.inline import InlineExecutor
 from tuner.protocols import Executor
 from tuner.search import Search, make_search
-from tuner.space import Space
+from tuner.space import Problems, Space
 from tuner.spec import SweepSpec, options
 from tuner.study import Budget
+from tuner.tracking.wording import without_passwords
 from tuner.training import Engine
 from tuner.trial import Objective, Patience, Sweep, TrainingPlan
 from tuner.workloads import Workload, check_workload, load
@@ -42,8 +44,9 @@ def prepare(spec: SweepSpec) -> Prepared:
     Raises SpecError for what the workload or the registries do not have, UnknownNameError and WorkloadError for the
     workload itself, UsageError for options that do not go together.
     """
-    workload = load(spec.workload)
-    check_workload(workload)
+    if spec.executor.name not in _EXECUTORS:
+        raise UsageError(f"executor: {spec.executor.name} needs a table of curves; run `tuner simulate TABLE SPEC`")
+    workload = _workload(spec)
     steps = spec.budget.steps or workload.default_steps
     plan = TrainingPlan(
         objectives=specs.objectives(spec, workload.metrics),
@@ -59,6 +62,30 @@ def prepare(spec: SweepSpec) -> Prepared:
     )
     sampler(prepared)  # refuses what does not go together, before anything is recorded
     return prepared
+
+
+def located(spec: SweepSpec, folder: Path) -> SweepSpec:
+    """The spec with its workload's file, found from here or beside the spec, by its whole path.
+
+    So a sweep can be resumed and its trials run again from anywhere.
+    """
+    file, colon, name = spec.workload.rpartition(":")
+    for path in (Path(file), folder / file):
+        if colon and file.endswith(".py") and path.is_file():
+            return spec.model_copy(update={"workload": f"{path.resolve()}:{name}"}).read_from(spec.source)
+    return spec
+
+
+def _workload(spec: SweepSpec) -> Workload:
+    try:
+        workload = load(spec.workload)
+    except UsageError as error:
+        problems = Problems()
+        problems.add(("workload",), str(error))
+        problems.raise_any(spec.source)
+        raise
+    check_workload(workload)
+    return workload
 
 
 def sampler(prepared: Prepared) -> Search:
@@ -115,11 +142,7 @@ def _ray(prepared: Prepared, chosen: options.Ray) -> Executor:
         raise
 
 
-def _simulated(prepared: Prepared, chosen: options.Simulated) -> Executor:  # noqa: ARG001 - one signature for all
-    raise UsageError("executor: simulated needs a table of curves; run it as `tuner simulate TABLE SPEC`")
-
-
-_EXECUTORS: Mapping[str, Callable[..., Executor]] = {"inline": _inline, "ray": _ray, "simulated": _simulated}
+_EXECUTORS: Mapping[str, Callable[..., Executor]] = {"inline": _inline, "ray": _ray}
 
 
 def recorded(sweep: Sweep) -> Prepared:
@@ -133,6 +156,6 @@ def environment() -> dict[str, object]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
-        "command": " ".join(sys.argv),
+        "command": without_passwords(" ".join(sys.argv)),
         **{name: importlib.metadata.version(name) for name in RECORDED_LIBRARIES},
     }

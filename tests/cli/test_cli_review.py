@@ -30,8 +30,12 @@ def test_list(tuner, store):
     assert "8 completed" in shown.out
 
 
-def test_list_of_an_empty_store_says_how_to_begin(tuner, tmp_path):
-    assert "tuner run" in tuner("list", "--store", f"sqlite:///{tmp_path / 'new.db'}").out
+@pytest.mark.parametrize("command", [("list",), ("show", "x"), ("resume", "x")])
+def test_a_store_that_is_not_there_is_not_made_by_looking(tuner, tmp_path, command):
+    result = tuner(*command, "--store", f"sqlite:///{tmp_path / 'new.db'}")
+    assert result.code == 1
+    assert "`tuner run` makes one" in result.err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("form", ["small-1", "small"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from hypothesis import strategies as st
@@ -11,10 +13,11 @@ from torch import Tensor
 
 from tuner import optim
 from tuner.hyper import ONE_MINUS, Hyper, complete
-from tuner.optim import Population
+from tuner.optim import Layout, Population
 from tuner.trial import Value
 
-SIZE = 7
+LAYOUT = Layout.of([(3, 2), (2,), (0,), (2, 1, 2, 1), ()])
+SIZE = LAYOUT.size
 Gradient = Callable[[int, Tensor], Tensor]
 """(step, parameters [P]) -> gradient [P]."""
 
@@ -67,16 +70,14 @@ def start(seed: int = 0) -> Tensor:
     return torch.randn(SIZE, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def fill(
-    population: Population, slot: int, rule: str, chosen: Mapping[str, Value] | None = None, **more: float
-) -> None:
+def fill(population: Population, slot: int, rule: str, chosen: Mapping[str, Value] | None = None, **more: Any) -> None:
     chosen = defaults(rule) if chosen is None else chosen
     population.fill(slot, rule, chosen, start(), schedule=falling(chosen["lr"]), **more)
 
 
 def population(*rules: str) -> Population:
     """A slot for each rule, filled with its defaults."""
-    made = Population(len(rules), SIZE, dtype=torch.float64)
+    made = Population(len(rules), LAYOUT, dtype=torch.float64)
     for slot, rule in enumerate(rules):
         fill(made, slot, rule)
     return made
@@ -85,9 +86,18 @@ def population(*rules: str) -> Population:
 def advance(made: Population, gradients: Mapping[int, Gradient], steps: range, active: Tensor | None = None) -> None:
     """Step with the gradient of each slot at each of ``steps``."""
     for step in steps:
-        for slot, of in gradients.items():
-            made.grads[slot] = of(step, made.params[slot])
-        made.step(active)
+        evaluate = functools.partial(_evaluate, made, gradients, step)
+        evaluate(gradients)
+        made.step(active, evaluate)
+
+
+def _evaluate(made: Population, gradients: Mapping[int, Gradient], step: int, slots: Iterable[int]) -> Tensor:
+    """Gradients of some slots where they are now, and losses: those of a valley, which is all that are asked for."""
+    for slot in gradients.keys() & slots:
+        made.grads[slot] = gradients[slot](step, made.params[slot])
+    return torch.tensor(
+        [float((made.params[slot] * made.grads[slot]).sum()) / 2 for slot in slots], dtype=torch.float64
+    )
 
 
 def row(made: Population, slot: int) -> dict[str, Tensor]:

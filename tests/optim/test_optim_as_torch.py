@@ -24,7 +24,8 @@ def model() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
 
 
-def train(net: nn.Module, optimizer: torch.optim.Optimizer, steps: range, scheduler: object = None) -> None:
+def train(net: nn.Module, optimizer: torch.optim.Optimizer, steps: range, scheduler: object = None) -> float:
+    """Train with a closure; the loss before the last step."""
     for step in steps:
         x = torch.randn(8, 3, generator=torch.Generator().manual_seed(step), dtype=torch.float64)
 
@@ -34,9 +35,11 @@ def train(net: nn.Module, optimizer: torch.optim.Optimizer, steps: range, schedu
             loss.backward()
             return loss
 
-        assert optimizer.step(closure) >= 0
+        loss = torch.as_tensor(optimizer.step(closure)).item()
+        assert loss >= 0
         if scheduler:
             scheduler.step()
+    return loss
 
 
 def flat(net: nn.Module) -> torch.Tensor:
@@ -52,15 +55,20 @@ def test_a_loop_of_ones_own_is_a_slot_of_a_population(rule: str) -> None:
 
     slot = model()
     start = flat(slot)
-    made = optim.Population(1, len(start), dtype=torch.float64)
+    made = optim.Population(1, optim.Layout.of([p.shape for p in slot.parameters()]), dtype=torch.float64)
     hypers = {**cases.defaults(rule), "lr": 0.01}
     factor = schedules.get("cosine")
     made.fill(0, rule, hypers, start, schedule=lambda steps: {"lr": 0.01 * factor(steps, 10, warmup=0.2)})
-    for step in range(10):
+
+    def evaluate(step: int) -> torch.Tensor:
         nn.utils.vector_to_parameters(made.params[0].clone(), slot.parameters())
-        train(slot, torch.optim.SGD(slot.parameters(), lr=0.0), range(step, step + 1))
+        loss = train(slot, torch.optim.SGD(slot.parameters(), lr=0.0), range(step, step + 1))
         made.grads[0] = torch.cat([p.grad.flatten() for p in slot.parameters()])
-        made.step()
+        return torch.tensor([loss], dtype=torch.float64)
+
+    for step in range(10):
+        evaluate(step)
+        made.step(evaluate=lambda slots, step=step: evaluate(step))
     torch.testing.assert_close(flat(net), made.params[0], rtol=1e-12, atol=1e-14)
     assert not torch.equal(flat(net), start)
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import optim_cases as cases
 import pytest
+import test_optim_papers2
+import test_optim_structured
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,7 +66,8 @@ PAPERS: dict[str, Paper] = {
 
 
 def test_every_rule_is_checked_against_torch_or_a_paper() -> None:
-    assert set(PAPERS) == {name for name in optim.names() if optim.get(name).torch_equivalent is None}
+    elsewhere = {**test_optim_papers2.PAPERS, **test_optim_structured.PAPERS}
+    assert {*PAPERS, *elsewhere} == {name for name in optim.names() if optim.get(name).torch_equivalent is None}
 
 
 @pytest.mark.parametrize("name", sorted(PAPERS))

@@ -43,12 +43,12 @@ def test_permuting_slots_permutes_results() -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_many_slots_of_one_rule_are_each_alone(rule: str) -> None:
     chosen = [{**cases.defaults(rule), "lr": lr} for lr in (1e-3, 1e-2, 1e-1)]
-    together = Population(3, cases.SIZE, dtype=torch.float64)
+    together = Population(3, cases.LAYOUT, dtype=torch.float64)
     for slot, h in enumerate(chosen):
         cases.fill(together, slot, rule, h)
     cases.advance(together, {slot: cases.gradient(slot, rule) for slot in range(3)}, STEPS)
     for slot, h in enumerate(chosen):
-        single = Population(1, cases.SIZE, dtype=torch.float64)
+        single = Population(1, cases.LAYOUT, dtype=torch.float64)
         cases.fill(single, 0, rule, h)
         cases.advance(single, {0: cases.gradient(slot, rule)}, STEPS)
         cases.assert_same(cases.row(together, slot), cases.row(single, 0))
@@ -161,9 +161,9 @@ def test_lr_is_the_rate_that_the_next_step_uses() -> None:
 
 @pytest.mark.parametrize("limit", [1e-2, 1.0, 1e3])
 def test_clipping_is_that_of_torch_and_the_slots_own(limit: float) -> None:
-    made = Population(3, cases.SIZE, dtype=torch.float64)
+    made = Population(3, cases.LAYOUT, dtype=torch.float64)
     for slot, clip_norm in enumerate((None, limit, None)):
-        cases.fill(made, slot, "sgd", clip_norm=clip_norm)
+        cases.fill(made, slot, "sgd", options=optim.Options(clip_norm=clip_norm))
     w = torch.nn.Parameter(cases.start())
     w.grad = GRADIENTS[0](0, w.detach())
     cases.advance(made, dict.fromkeys(range(3), GRADIENTS[0]), range(1))

@@ -130,6 +130,23 @@ def test_a_space_with_nothing_to_search_gives_its_one_configuration(sampler: str
     assert len(sweep.asked) == (1 if sampler == "grid" else 8)
 
 
+LISTED = Space((), {}, configurations=tuple({"n": n} for n in (3, 1, 2)))
+
+
+def test_a_list_is_tried_in_order_and_ends() -> None:
+    sweep = Sweep(make("grid", space=LISTED), lambda _: 1.0).run(8)
+    assert [params["n"] for params in sweep.asked] == [3, 1, 2]
+    again = make("grid", space=LISTED)
+    again.replay(sweep.history)
+    assert again.ask() is None
+
+
+@pytest.mark.parametrize("sampler", [name for name in SAMPLER_NAMES if name != "grid"])
+def test_a_list_is_not_searched(sampler: str) -> None:
+    with pytest.raises(UsageError, match=f"sampler {sampler}: expected ranges .* list of 3 .*; sampler grid tries it"):
+        make(sampler, space=LISTED)
+
+
 @every_pruner
 @pytest.mark.parametrize("objective", [LOSS, ACCURACY], ids=["minimize", "maximize"])
 def test_every_pruner_stops_what_is_hopeless_and_nothing_else(pruner: str, objective: Objective) -> None:

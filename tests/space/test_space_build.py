@@ -104,9 +104,60 @@ def test_presets_first_and_own_lines_over_them() -> None:
     problems.raise_any(Source("here"))
     assert draft == Draft(
         optimizer={"heavy": {"lr": Fixed(0.5), "beta": Fixed(0.8)}, "plain": {"lr": Fixed(0.7)}},
-        clip_norm=Fixed(2.0),
+        around={"clip_norm": Fixed(2.0)},
         workload={"width": Fixed(8), "act": Fixed("tanh")},
     )
+    assert read(draft.form(), presets, Problems()) == draft
+
+
+def test_what_stands_around_an_optimizer_is_there_where_it_is_written() -> None:
+    written = {"optimizer": "plain", "sam_rho": {"choice": [None, 0.05]}, "ema": 0.99, "lookahead_k": "search"}
+    assert space_of(written).shared == {
+        "clip_norm": Fixed(None),
+        "sam_rho": Choice((None, 0.05)),
+        "lookahead_k": Int(5, 20),
+        "ema": Fixed(0.99),
+        "width": Fixed(64),
+        "act": Fixed("relu"),
+    }
+    assert read(written, draft_of, Problems()).form()["sam_rho"] == {"choice": [None, 0.05]}
+
+
+LISTED = [
+    {"optimizer": {"plain": {"lr": 0.5}}, "schedule": {"step": {"every": 7}}},
+    {"optimizer": {"heavy": {"one_minus_beta": 0.2}}, "workload": {"width": 8}, "clip_norm": 1.0},
+    {"optimizer": {"plain": {"lr": 0.5}}, "schedule": {"step": {"every": 7}}, "optional": {"unheard_of": 1}},
+]
+
+
+def test_a_list_of_configurations_is_walked_in_order_and_no_twice() -> None:
+    space = space_of({"configurations": LISTED, "workload": {"act": "tanh", "width": 16}})
+    first = {"optimizer": "plain", "plain.lr": 0.5, "schedule": "step", "step.every": 7, "clip_norm": None}
+    second = {
+        "optimizer": "heavy",
+        "heavy.lr": 0.1,
+        "heavy.one_minus_beta": 0.2,
+        "heavy.eps": 1e-8,
+        "schedule": "constant",
+        "constant.warmup": 0.0,
+        "clip_norm": 1.0,
+    }
+    found = [{**first, "width": 16, "act": "tanh"}, {**second, "width": 8, "act": "tanh"}]
+    assert list(space.grid(5)) == found
+    assert all(map(space.contains, found))
+    assert not space.contains({**found[0], "width": 8})
+    assert space.distributions() == {}
+
+
+def test_lists_of_presets_follow_one_another_and_read_back() -> None:
+    def presets(name: str) -> Draft:
+        return read({"configurations": LISTED[:2] if name == "two" else LISTED[:1]}, draft_of, Problems())
+
+    draft = read({"use": ["one", "two"], "configurations": LISTED[2:]}, presets, problems := Problems())
+    problems.raise_any(Source("here"))
+    assert [one.form() for one in draft.configurations] == [
+        read(one, draft_of, Problems()).form() for one in (LISTED[0], *LISTED)
+    ]
     assert read(draft.form(), presets, Problems()) == draft
 
 
@@ -145,8 +196,32 @@ WRONG = [
     ({"optimizer": "plain", "workload": {"act": {"int": [0, 3]}}}, r"workload.act: .*write \{choice"),
     ({"optimizer": "plain", "workload": {"act": "gelu"}}, "workload.act: expected one of 'relu', 'tanh', got 'gelu'"),
     ({"optimizer": "plain", "workload": {"seed": -1}}, "workload.seed: expected a whole number >= 0"),
+    ({"optimizer": "plain", "ema": 1.0}, r"ema: expected in \[0, 1\) or null, got 1.0"),
+    ({"optimizer": "plain", "ema": [1]}, r"ema: expected a value or a range, got a list"),
+    ({"optimizer": "plain", "sam": 0.05}, "sam: unknown key; did you mean 'swa'"),
     ({"optimizer": "plain", "clip_norm": 0}, "clip_norm: expected > 0 or null, got 0"),
     ({"optimizer": "plain", "clip_norm": {"uniform": [0, 1]}}, "clip_norm: expected > 0 or null"),
+    ({"optimizer": {"plain": {"lr": {"normal": [0.1, 1]}}}}, "plain.lr: expected > 0, got -3.9"),
+    ({"optimizer": {"plain": {"lr": {"normal": [0.1]}}}}, r"plain.lr: expected \[mean, sd\], got a list"),
+    ({"configurations": []}, "configurations: expected a list of configurations, got an empty list"),
+    ({"configurations": {"optimizer": "plain"}}, "configurations: expected a list of configurations, got a mapping"),
+    ({"configurations": [3]}, r"configurations\[0\]: expected a mapping with optimizer"),
+    ({"configurations": [{"use": "default"}]}, r"configurations\[0\].use: unknown key"),
+    ({"configurations": [{}]}, r"configurations\[0\].optimizer: expected at least one optimizer"),
+    ({"configurations": [{"optimizer": "plain"}]}, r"configurations\[0\]: expected one value for each of plain.lr"),
+    ({"configurations": [{"optimizer": {"plain": {"lr": -1}}}]}, r"configurations\[0\].optimizer.plain.lr: .*got -1"),
+    (
+        {"configurations": [{"optimizer": {"plain": {"lr": 1}, "heavy": {"lr": 1}}}]},
+        r"configurations\[0\]: expected one value for each of optimizer: ",
+    ),
+    (
+        {"configurations": [{"optimizer": {"plain": {"lr": 1}}}], "workload": {"width": "search"}},
+        r"configurations\[0\]: expected one value for each of width",
+    ),
+    (
+        {"configurations": [{"optimizer": {"plain": {"lr": 1}}}], "schedule": "step"},
+        "schedule: expected no schedule beside configurations",
+    ),
     ({"use": "algoperf-adam"}, "use: unknown search space 'algoperf-adam'; did you mean 'algoperf-adamw'"),
     ({"use": ["default", 3]}, r"use\[1\]: expected a name, got 3"),
 ]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.errors import SpecError
-from tuner.space import Choice, Distribution, Draft, Fixed, Int, Log, Problems, Range, Uniform, draft_of, read
+from tuner.space import Choice, Distribution, Draft, Fixed, Int, Log, Normal, Problems, Range, Uniform, draft_of, read
 
 finite = st.floats(-1e9, 1e9)
 positive = st.floats(1e-12, 1e9)
@@ -36,6 +36,10 @@ continuous = st.one_of(
     st.tuples(finite, finite).filter(lambda r: r[0] < r[1]).map(lambda r: Uniform(*r)),
     st.tuples(positive, positive).filter(lambda r: r[0] < r[1]).map(lambda r: Log(*r)),
 )
+normals = st.one_of(
+    st.builds(Normal, finite, st.floats(1e-2, 1e6)),
+    st.builds(Normal, st.floats(-10, 10), st.floats(1e-2, 5), st.just(True)),
+)
 ranges = st.one_of(
     continuous,
     stepped(),
@@ -44,7 +48,7 @@ ranges = st.one_of(
 )
 values = st.one_of(st.none(), st.booleans(), whole, finite, st.text(max_size=5))
 distributions = st.one_of(
-    ranges, values.map(Fixed), st.lists(values, min_size=1, unique=True).map(lambda v: Choice(tuple(v)))
+    ranges, normals, values.map(Fixed), st.lists(values, min_size=1, unique=True).map(lambda v: Choice(tuple(v)))
 )
 # Wide enough for their inner points to be different numbers.
 roomy = continuous.filter(lambda d: d.high - d.low > max(1e-3 * abs(d.low), 1e-300))
@@ -85,7 +89,7 @@ def test_log_points_are_a_factor_apart() -> None:
     assert Log(1e-4, 1.0).points(1) == pytest.approx((1e-2,))
 
 
-@given(ranges, st.floats(0, 1))
+@given(st.one_of(ranges, normals), st.floats(0, 1))
 def test_any_part_of_a_range_lies_in_it(distribution: Range, part: float) -> None:
     assert distribution.contains(distribution.at(part))
 
@@ -95,6 +99,17 @@ def test_edges_are_two_per_cent_of_the_search_scale(distribution: Range, part: f
     near = {0.0: "low", 0.015: "low", 0.03: None, 0.5: None, 0.97: None, 0.985: "high", 1.0: "high"}
     assert {p: distribution.edge(distribution.at(p)) for p in near} == near
     assert math.isclose(distribution.part(distribution.at(part)), part, abs_tol=1e-4)
+
+
+def test_a_part_of_a_normal_is_a_quantile() -> None:
+    # The quartiles and the 97.5 % point of the standard normal; cutting at four deviations moves the latter by 3e-5.
+    assert [Normal(0, 1).at(part) for part in (0.25, 0.5, 0.75)] == pytest.approx([-0.67448, 0, 0.67448], abs=1e-4)
+    assert Normal(-3, 0.5, log10=True).at(0.975) == pytest.approx(10 ** (-3 + 0.5 * 1.95996), rel=1e-3)
+    assert Normal(2, 3).ends() == (-10, 14)
+    assert Normal(-3, 0.5, log10=True).ends() == pytest.approx((1e-5, 1e-1))
+    assert not Normal(-3, 0.5, log10=True).contains(0.2)
+    assert Normal(-3, 0.5, log10=True).points(2) == pytest.approx([10**-3.33724, 10**-2.66276], rel=1e-3)
+    assert Normal(-3, 0.5, log10=True).part(0.0) < 0
 
 
 def test_edges_of_what_has_none() -> None:
@@ -127,6 +142,12 @@ WRONG = [
     (lambda: Int(0, 3, step=2), "divides"),
     (lambda: Int(1, 5, step=2, log=True), "step 1"),
     (lambda: Int(1, 5, step=0), ">= 1"),
+    (lambda: Normal(0, 0), "standard deviation > 0, got 0"),
+    (lambda: Normal(0, math.nan), "two finite numbers"),
+    (lambda: Normal(1e9, 1e-12), "finite length"),
+    (lambda: Normal(0, 1e308), "finite length"),
+    (lambda: Normal(0, 1, 10), "log10: true or false, got 10"),
+    (lambda: Normal(-3, 100, log10=True), "powers of ten"),
     (lambda: Choice(()), "at least one"),
     (lambda: Choice((1, 1.0)), "twice"),
     (lambda: Choice(([1],)), "plain values"),

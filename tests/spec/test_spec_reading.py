@@ -81,6 +81,10 @@ def test_every_option_round_trips(text: str) -> None:
     assert spec.from_data(dumped).dump() == dumped
 
 
+# A preset that lists its configurations has no place for another optimizer.
+SEARCHED = [name for name in space.names() if not space.draft_of(name).configurations]
+
+
 @given(
     st.fixed_dictionaries(
         {},
@@ -95,16 +99,33 @@ def test_every_option_round_trips(text: str) -> None:
                 {"optimizer": st.lists(st.sampled_from(optim.names()), min_size=1, unique=True)},
                 optional={
                     "schedule": st.lists(st.sampled_from(schedules.names()), min_size=1, unique=True),
-                    "use": st.sampled_from(space.names()),
+                    "use": st.sampled_from(SEARCHED),
                     "clip_norm": st.sampled_from([None, 1, {"log": [0.1, 1]}]),
                 },
-            ),
+            )
+            | st.fixed_dictionaries({"use": st.sampled_from(space.names())}),
         },
     )
 )
 def test_specs_round_trip(fields: dict[str, object]) -> None:
     read = spec.from_data({"name": "a", "workload": "w", "objective": "loss", "budget": {"trials": 1}, **fields})
     assert spec.from_data(read.dump()) == read
+
+
+LISTED = "space:\n  configurations:\n  - {optimizer: {sgd: {lr: 0.1}}}\n  - {optimizer: {sgd: {lr: 0.2}}}"
+
+
+def test_a_list_of_configurations_is_walked_through_unless_another_sampler_is_named() -> None:
+    read = of(LISTED)
+    assert read.sampler == options.Grid()
+    assert spec.from_data(read.dump()) == read
+    assert [params["sgd.lr"] for params in spec.search_space(read, {}).configurations] == [0.1, 0.2]
+    assert of(f"{LISTED}\nsampler: random").sampler == options.Random()
+
+
+def test_a_mistake_in_a_listed_configuration_has_its_line() -> None:
+    with pytest.raises(SpecError, match=r"space.configurations\[1\].optimizer.sgd.lr: .* \(my sweep_2.yaml:7\)"):
+        of(LISTED.replace("0.2", "-0.2"))
 
 
 def test_a_recorded_sweep_is_read_though_a_name_is_gone() -> None:

@@ -6,114 +6,17 @@ import itertools
 from collections import Counter
 
 import pytest
+from study_fakes import STEPS, Diary, ListLedger, ListSink, Stepper, make_sweep
 
 from tuner.errors import StoreError, WorkloadError
 from tuner.study import INTERRUPTED, MAX_LOSSES, Budget, Study
 from tuner.trial import (
-    Decision,
     Finished,
     Lost,
-    Objective,
     Proposed,
-    Reported,
     Started,
     State,
-    Sweep,
 )
-
-STEPS = 3
-
-
-def make_sweep(repeats=1):
-    return Sweep(
-        id="s-1", name="s", spec={}, spec_text="", environment={}, seed=1, repeats=repeats, created_at=0.0,
-        objectives=(Objective(metric="loss", direction="minimize"),),
-    )  # fmt: skip
-
-
-class Diary:
-    """A sampler that writes down what it sees and stops the trials it is told to."""
-
-    def __init__(self, configurations=None, stop=()):
-        self.left, self.stop, self.asked, self.seen, self.replayed = configurations, set(stop), 0, [], []
-
-    def ask(self):
-        if self.left is not None and self.asked >= self.left:
-            return None
-        self.asked += 1
-        return {"optimizer": "sgd", "sgd.lr": float(self.asked)}
-
-    def observe(self, event):
-        self.seen.append(event)
-        return Decision.STOP if isinstance(event, Reported) and event.trial in self.stop else Decision.CONTINUE
-
-    def replay(self, events):
-        self.replayed = list(events)
-        self.asked = len({e.trial for e in self.replayed if isinstance(e, Proposed)})
-
-
-class Stepper:
-    """An executor that moves every running trial by one step a poll; ``fate`` says what each attempt does instead."""
-
-    def __init__(self, slots=2, fate=None):
-        self.slots, self.fate, self.running, self.submitted = slots, fate or (lambda trial: None), {}, []
-        self.events, self.stopped, self.most = [], [], 0
-
-    def free(self):
-        return self.slots - len(self.running)
-
-    def submit(self, trials):
-        assert len(trials) <= self.free()
-        for trial in trials:
-            self.submitted.append(trial)
-            self.running[trial.index] = [trial, 0]
-            self.events.append(Started(trial=trial.index, attempt=trial.attempt, at=0.0, worker="w"))
-        self.most = max(self.most, len(self.running))
-
-    def poll(self, timeout):
-        events, self.events = self.events, []
-        for index, slot in list(self.running.items()):
-            trial, _ = slot
-            slot[1] += 1
-            key = {"trial": index, "attempt": trial.attempt, "at": 0.0}
-            fate = self.fate(trial)
-            if index in self.stopped:
-                events.append(Finished(**key, step=slot[1] - 1, outcome=State.PRUNED))
-            elif fate == "lost":
-                events.append(Lost(**key, reason="worker died"))
-            elif fate == "failed":
-                events.append(Finished(**key, step=0, outcome=State.FAILED, note="ValueError: boom"))
-            else:
-                events.append(Reported(**key, step=slot[1], metrics={"loss": 1.0}))
-                if slot[1] < STEPS:
-                    continue
-                events.append(Finished(**key, step=STEPS, outcome=State.COMPLETED, values={"loss": 1.0}))
-            del self.running[index]
-        return events
-
-    def stop(self, trial):
-        self.stopped.append(trial)
-
-    def close(self):
-        pass
-
-
-class ListLedger:
-    def __init__(self, room=10**9):
-        self.events, self.room = [], room
-
-    def append(self, sweep, events):
-        if len(self.events) + len(events) > self.room:
-            raise StoreError("the disk is full")
-        self.events += events
-
-
-class ListSink:
-    def __init__(self):
-        self.events = []
-
-    def write(self, events):
-        self.events += events
 
 
 def make_study(
@@ -251,21 +154,23 @@ def test_interruptions_are_not_losses():
     assert study.run().outcomes == Counter({State.COMPLETED: 6})
 
 
-def test_wall_time_stops_running_trials_and_says_that_they_were_not_judged():
+def test_wall_time_is_the_end_and_what_ran_has_no_outcome_yet():
     now = [0.0]
 
     def clock():
         now[0] += 1.0
         return now[0]
 
-    study, parts = make_study(trials=None, wall_time=30.0, clock=clock)
+    ledger = ListLedger()
+    study, _ = make_study(trials=None, wall_time=30.0, clock=clock, ledger=ledger)
     summary = study.run()
     assert summary.status == "done"
-    cut = [e for e in parts["ledger"].events if isinstance(e, Finished) and e.outcome is State.PRUNED]
-    assert cut
-    assert all("wall time" in e.note for e in cut)
-    proposed = {e.trial for e in parts["ledger"].events if isinstance(e, Proposed)}
-    assert proposed == set(outcomes(parts["ledger"]))
+    assert "2 trials have no outcome yet" in summary.note
+    cut = {e.trial for e in ledger.events if isinstance(e, Lost)}
+    assert len(cut) == 2
+    assert not cut & set(outcomes(ledger))
+    resumed, _ = make_study(trials=max(cut) + 1, history=list(ledger.events), ledger=ledger)
+    assert resumed.run().outcomes == Counter({State.COMPLETED: max(cut) + 1})
 
 
 def test_late_words_of_an_attempt_that_was_given_up_are_ignored():
@@ -284,3 +189,30 @@ def test_late_words_of_an_attempt_that_was_given_up_are_ignored():
     study, parts = make_study(executor=Haunted(fate=lambda t: "lost" if t.index == 2 and t.attempt == 0 else None))
     assert study.run().outcomes == Counter({State.COMPLETED: 6})
     assert len([e for e in parts["ledger"].events if isinstance(e, Finished) and e.trial == 2]) == 1
+
+
+def test_a_trial_that_takes_its_worker_down_takes_no_neighbour_with_it_a_third_time():
+    class Shared(Stepper):
+        """One worker: when a trial is lost, everything in it is."""
+
+        def poll(self, timeout):
+            lethal = any(slot[0].index == 2 for slot in self.running.values())
+            self.fate = (lambda trial: "lost") if lethal else (lambda trial: None)
+            return super().poll(timeout)
+
+    study, parts = make_study(executor=Shared(slots=3))
+    assert study.run().outcomes == Counter({State.COMPLETED: 5, State.FAILED: 1})
+    assert outcomes(parts["ledger"])[2] is State.FAILED
+
+
+def test_a_sweep_that_failed_as_a_whole_can_go_on_once_the_cause_is_gone():
+    ledger = ListLedger()
+    study, _ = make_study(executor=Stepper(fate=lambda t: "failed"), ledger=ledger, trials=20)
+    with pytest.raises(WorkloadError):
+        study.run()
+    running = {e.trial for e in ledger.events if isinstance(e, Started)} - set(outcomes(ledger))
+    assert running <= {e.trial for e in ledger.events if isinstance(e, Lost)}
+    resumed, _ = make_study(history=list(ledger.events), ledger=ledger, trials=20)
+    summary = resumed.run()
+    assert summary.outcomes.total() == 20
+    assert summary.outcomes[State.COMPLETED] == 20 - sum(o is State.FAILED for o in outcomes(ledger).values())

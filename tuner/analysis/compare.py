@@ -83,7 +83,7 @@ class Comparison:
 def compare(sweeps: Sequence[tuple[Sweep, Sequence[TrialRecord]]]) -> Comparison:
     """Compare sweeps by their first objective.
 
-    Raises UsageError for no sweep, for one given twice, and for sweeps whose first objectives differ.
+    Raises UsageError for no sweep, for one given twice, and for sweeps whose first objectives or workloads differ.
     """
     shared = _shared_objective([sweep for sweep, _ in sweeps])
     every = [Results(sweep, records) for sweep, records in sweeps]
@@ -126,6 +126,11 @@ def _shared_objective(sweeps: Sequence[Sweep]) -> Objective:
             raise UsageError(
                 f"compare: expected sweeps of one objective, got {_words(first)} and {_words(sweep)}; "
                 "compare sweeps that optimise the same metric in the same way"
+            )
+        if sweep.spec.get("workload") != first.spec.get("workload"):
+            raise UsageError(
+                f"compare: expected sweeps of one workload, got {first.spec.get('workload')} ({first.id!r}) and "
+                f"{sweep.spec.get('workload')} ({sweep.id!r}): their numbers mean different things"
             )
     return first.objectives[0]
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 import tuner.optim
 from tuner.analysis import text
 from tuner.analysis.results import owned
-from tuner.hyper import complete
+from tuner.hyper import AROUND, complete
 from tuner.trial import Params, Sweep, TrialRecord, Value
 from tuner.workloads import load, loss_arguments, model_arguments
 
@@ -104,10 +104,10 @@ def to_script(sweep: Sweep, record: TrialRecord, workload_ref: str) -> str:
 def _nested(params: Params) -> dict[str, object]:
     """Flat parameters as the nested mapping that a spec has."""
     branches = {branch: str(params[branch]) for branch in ("optimizer", "schedule")}
-    clip_norm = {name: value for name, value in params.items() if name == "clip_norm"}
-    own = {n: v for n, v in params.items() if "." not in n and n not in branches and n not in clip_norm}
+    around = {name: value for name, value in params.items() if name in AROUND}
+    own = {n: v for n, v in params.items() if "." not in n and n not in branches and n not in around}
     chosen = {branch: {name: owned(params, name)} for branch, name in branches.items()}
-    return {**chosen, **clip_norm, "workload": own}
+    return {**chosen, **around, "workload": own}
 
 
 def _cell(value: Value) -> Value:

@@ -109,7 +109,8 @@ def trial_range(trials: Sequence[int]) -> str:
 
 def _row(place: Place, searched: Sequence[str]) -> Row:
     it = place.configuration
-    own = [name for name in it.params if name in searched and name not in ("optimizer", "schedule")]
+    telling = {*searched, f"{it.optimizer}.lr"} - {"optimizer", "schedule"}  # the rate is told even where it is fixed
+    own = [name for name in it.params if name in telling]
     return Row(
         rank=place.rank,
         configuration=it.index,

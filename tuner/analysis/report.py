@@ -155,7 +155,7 @@ def _plots(results: Results, importances: Mapping[str, float]) -> Iterator[Plot]
         (
             "importances",
             "What mattered",
-            f"Share of the variation of {metric} that each hyperparameter explains within the ranges searched.",
+            f"Share of the variation in the rank of {metric} that each hyperparameter explains in its range.",
             importance_bars(importances),
         ),
         (

@@ -34,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except TyperException as error:
         print(f"error: {error.format_message()} (--help explains)", file=sys.stderr)
         code = error.exit_code
-    except (typer.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt) as interrupt:
+        notes = getattr(interrupt.__cause__ or interrupt, "__notes__", ())
+        print("interrupted", *notes, sep="; ", file=sys.stderr)
         code = 130
     except BrokenPipeError:  # the reader went away (`tuner list | head`): not an error of ours
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -100,14 +100,17 @@ def _disk(folder: Path) -> Check:
 
 
 def _store(store: str) -> Check:
-    with opened(store) as ledger:
-        return Check("store", "ok", f"{store} ({len(ledger.sweeps())} sweeps)")
+    from tuner.tracking.wording import without_passwords
+
+    with opened(store, create=True) as ledger:
+        return Check("store", "ok", f"{without_passwords(store)} ({len(ledger.sweeps())} sweeps)")
 
 
 def _mlflow(uri: str | None) -> Check:
     from tuner.tracking import probe
+    from tuner.tracking.wording import without_passwords
 
     problem = probe(uri) if uri else None
     if problem:
         return Check("mlflow", "warning", f"{problem}; sweeps run all the same, `tuner sync` catches up later")
-    return Check("mlflow", "ok", uri or "a SQLite file beside the store")
+    return Check("mlflow", "ok", without_passwords(uri or "") or "a SQLite file beside the store")

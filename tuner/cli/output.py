@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from tuner.errors import StoreError
+
 if TYPE_CHECKING:
     from tuner.ledger import SqlLedger
     from tuner.trial import Point
@@ -24,15 +26,32 @@ Store = Annotated[str, typer.Option("--store", envvar="TUNER_STORE", help="Where
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 SweepId = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's id, or its name for the latest one.")]
 
+
+class Terminal(Console):
+    """A console that falls silent when nobody listens any more; a sweep does not end for that."""
+
+    def on_broken_pipe(self) -> None:
+        """Go quiet, where rich would exit."""
+        self.quiet = True
+
+
 out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+err = Terminal(stderr=True, highlight=False)
+
+
+def warn(message: str) -> None:
+    """Say something that the user should know, on standard error, also when progress is off."""
+    err.print(f"warning: {message}", style="yellow", markup=False, soft_wrap=True)
 
 
 @contextmanager
-def opened(store: str) -> Iterator[SqlLedger]:
-    """The ledger at ``store``, closed afterwards."""
+def opened(store: str, *, create: bool = False) -> Iterator[SqlLedger]:
+    """The ledger at ``store``, closed afterwards. Raises StoreError for a file that is not there, unless ``create``."""
     from tuner.ledger import open_ledger
 
+    path = Path(store.removeprefix("sqlite:///").partition("?")[0])
+    if store.startswith("sqlite:///") and path.name and not create and not path.exists():
+        raise StoreError(f"there is no store at {path}; `tuner run` makes one, --store or TUNER_STORE names another")
     ledger = open_ledger(store)
     try:
         yield ledger

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from tuner.cli.output import Json, out, plain, print_json
+from tuner.errors import UsageError
 
-if TYPE_CHECKING:
-    from tuner.hyper import Hyper, Range
+WIDEST = 100  # characters a line of text
 
 Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show one in full.", show_default=False)]
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Show these in full.", show_default=False)]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", help="Draw them into this file: .png, .svg or .pdf.", show_default=False)
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="[NAME.]HYPER=VALUE", help="A hyperparameter for --plot.", show_default=False),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -24,25 +33,37 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def optimizers(name: Name = None, as_json: Json = False) -> None:
-    """List the optimizers, or show one: formula, hyperparameters, ranges, reference."""
+def optimizers(names: Names = None, as_json: Json = False) -> None:
+    """List the optimizers, or show some: formula, hyperparameters, ranges, reference."""
     from tuner import optim
 
-    _show(name, optim.names(), optim.get, as_json)
+    _show(names or [], optim.names(), optim.get, as_json)
 
 
-def schedules(name: Name = None, as_json: Json = False) -> None:
-    """List the learning-rate schedules, or show one."""
+def schedules(names: Names = None, plot: Plot = None, settings: Set = None, as_json: Json = False) -> None:
+    """List the learning-rate schedules, show some, or draw them: --plot FILE, all of them where none is named."""
     from tuner import schedules as registry
 
-    _show(name, registry.names(), registry.get, as_json)
+    if plot is None and settings:
+        raise UsageError("--set: expected --plot FILE beside it; a listing shows every default")
+    if plot is None:
+        _show(names or [], registry.names(), registry.get, as_json)
+        return
+    from tuner.reference.drawing import plot as draw
+
+    drawn = names or registry.names()
+    draw(plot, drawn, settings or [])
+    if as_json:
+        print_json({"plot": plot, "schedules": drawn})
+    else:
+        out.print(str(plot), markup=False, highlight=False, soft_wrap=True)
 
 
 def workloads(name: Name = None, as_json: Json = False) -> None:
     """List the workloads, or show one (also `file.py:Name`)."""
     from tuner import workloads as registry
 
-    _show(name, registry.names(), registry.load, as_json)
+    _show([name] if name else [], registry.names(), registry.load, as_json)
 
 
 def spaces(name: Name = None, as_json: Json = False) -> None:
@@ -53,7 +74,7 @@ def spaces(name: Name = None, as_json: Json = False) -> None:
     if as_json:
         print_json(presets[0] if name else presets)
     elif name:
-        out.print(escape(presets[0].text))
+        out.print(presets[0].text, markup=False, highlight=False, soft_wrap=True)
     else:
         table = Table("space", "source", box=None, header_style="bold")
         for preset in presets:
@@ -61,56 +82,47 @@ def spaces(name: Name = None, as_json: Json = False) -> None:
         out.print(table)
 
 
-def _show(name: str | None, names: list[str], get: Callable[[str], Any], as_json: bool) -> None:
-    if name:
-        described = _describe(name, get(name))
-        if as_json:
-            print_json(described)
-        else:
-            _print_one(name, get(name))
-    elif as_json:
-        print_json([_describe(n, get(n)) for n in names])
+def _show(chosen: Sequence[str], names: list[str], get: Callable[[str], Any], as_json: bool) -> None:
+    entries = {name: get(name) for name in chosen or names}
+    if as_json:
+        described = [_describe(name, entry) for name, entry in entries.items()]
+        print_json(described[0] if len(chosen) == 1 else described)
+    elif chosen:
+        for n, (name, entry) in enumerate(entries.items()):
+            out.print("\n" if n else "", end="")
+            _print_one(name, entry)
     else:
+        common = set.intersection(*(set(entry.hypers) for entry in entries.values()))
         table = Table("name", "hyperparameters", "", box=None, header_style="bold")
-        for n in names:
-            entry = get(n)
-            table.add_row(n, ", ".join(entry.hypers), escape(_doc(entry).splitlines()[0]))
+        for name, entry in entries.items():
+            own = ", ".join(hyper for hyper in entry.hypers if hyper not in common)
+            table.add_row(name, own, escape(_page(entry).splitlines()[0]))
         out.print(table)
+        shared = ", ".join(hyper for hyper in next(iter(entries.values())).hypers if hyper in common)
+        out.print(f"\nEach has {shared} besides." if shared else "", highlight=False)
 
 
 def _print_one(name: str, entry: Any) -> None:
+    from tuner.reference.hypers import HEADINGS, rows
+    from tuner.reference.page import terminal
+
     out.print(f"[bold]{escape(name)}[/bold]\n")
-    out.print(escape(_doc(entry)))
-    table = Table("hyperparameter", "default", "domain", "searched by default", "", box=None, header_style="bold")
-    for hyper_name, hyper in _hypers(entry).items():
-        searched = _range(hyper.search)
-        table.add_row(hyper_name, _text(hyper.default), hyper.expected(), searched, escape(hyper.doc))
+    out.print(terminal(_page(entry), min(out.width, WIDEST)), markup=False, highlight=False, soft_wrap=True)
+    table = Table(*HEADINGS, box=None, header_style="bold")
+    table.columns[0].no_wrap = True
+    for row in rows(entry.hypers):
+        table.add_row(*map(escape, row))
     out.print()
     out.print(table)
 
 
 def _describe(name: str, entry: Any) -> dict[str, Any]:
-    hypers = {n: {**plain(hyper), "expected": hyper.expected()} for n, hyper in _hypers(entry).items()}
-    return {"name": name, "doc": _doc(entry), "hypers": hypers}
+    hypers = {n: {**plain(hyper), "expected": hyper.expected()} for n, hyper in entry.hypers.items()}
+    page = _page(entry)
+    return {"name": name, "doc": page.splitlines()[0], "page": page, "hypers": hypers}
 
 
-def _hypers(entry: Any) -> Mapping[str, Hyper]:
-    hypers: Mapping[str, Hyper] = entry.hypers
-    return hypers
-
-
-def _doc(entry: Any) -> str:
-    described = getattr(entry, "doc", None) or inspect.getdoc(entry if inspect.isclass(entry) else type(entry))
-    return described or "(no description)"
-
-
-def _range(searched: Range | None) -> str:
-    if searched is None:
-        return "-"
-    if searched.kind == "choice":
-        return "one of " + ", ".join(_text(c) for c in searched.choices)
-    return f"{searched.kind} {searched.low:g} to {searched.high:g}"
-
-
-def _text(value: object) -> str:
-    return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+def _page(entry: Any) -> str:
+    """The whole docstring: a rule's or schedule's own, else that of the class."""
+    page = getattr(entry, "page", None) or inspect.getdoc(entry if inspect.isclass(entry) else type(entry))
+    return inspect.cleandoc(page) if page else "(no description)"

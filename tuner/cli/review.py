@@ -14,7 +14,7 @@ from rich.table import Table
 
 from tuner.cli.output import DEFAULT_STORE, Json, Store, SweepId, err, opened, out, print_curve, print_json
 from tuner.cli.sweeps import DEFAULT_OUTPUT, Output
-from tuner.errors import TunerError
+from tuner.errors import TunerError, UsageError
 
 if TYPE_CHECKING:
     from tuner.trial import Sweep, TrialRecord
@@ -62,8 +62,11 @@ def show(
     sweep: SweepId, store: Store = DEFAULT_STORE, trial: Trial = None, top: Top = 10, as_json: Json = False
 ) -> None:
     """Show a sweep: its leaderboard and how its optimizers fared; or one of its trials in full."""
+    from collections import Counter
+
     from tuner.analysis.leaderboard import leaderboard
     from tuner.analysis.summary import summarise
+    from tuner.trial import State
 
     with opened(store) as ledger:
         found = ledger.load(sweep)
@@ -76,6 +79,11 @@ def show(
         print_json({"sweep": found, "leaderboard": board, "optimizers": groups})
         return
     out.print(board.as_table())
+    counts = Counter(record.state for record in records)
+    out.print("\n" + ", ".join(f"{count} {state.value}" for state, count in counts.items()))
+    if failure := next((record for record in records if record.state is State.FAILED), None):
+        cause = failure.note.strip().splitlines()[-1] if failure.note else "no note"
+        out.print(f"trial {failure.spec.index} failed: {cause} (--trial {failure.spec.index} shows all)", markup=False)
     table = Table("optimizer", "trials", "pruned", "diverged", "best", "median", box=None, header_style="bold")
     for group in groups:
         diverged = "-" if group.diverged is None else f"{group.diverged:.0%}"
@@ -105,13 +113,19 @@ def best(sweep: SweepId, store: Store = DEFAULT_STORE, as_json: Json = False) ->
 
     with opened(store) as ledger:
         found = ledger.load(sweep)
-        winner = Results(found, ledger.trials(found.id, curves=False)).winner
+        results = Results(found, ledger.trials(found.id, curves=False))
+    winner = results.winner
     if winner is None:
         raise TunerError(f"{found.id}: no trial has completed yet, so nothing has won")
     trials = [trial.spec.index for trial in winner.trials]
+    front = [place.configuration.trials[0].spec.index for place in results.ranking if place.rank == 1]
     if as_json:
-        print_json({"sweep": found.id, "trials": trials, "values": winner.estimates, "params": winner.params})
+        facts = {"trials": trials, "values": winner.estimates, "params": winner.params, "front": front}
+        print_json({"sweep": found.id, **facts})
         return
+    if len(found.objectives) > 1:
+        others = ", ".join(map(str, front))
+        print(f"# the best {found.objectives[0].metric} of the Pareto front, which is trials {others}")
     values = ", ".join(f"{metric} {estimate.mean:.6g}" for metric, estimate in winner.estimates.items())
     print(f"# {found.id} trial {', '.join(map(str, trials))}: {values}")
     print(to_yaml(winner.trials[0]), end="")
@@ -151,6 +165,8 @@ def export(
     with opened(store) as ledger:
         found = ledger.load(sweep)
         records = ledger.trials(found.id, curves=form is Format.CURVES)
+    if form is Format.CURVES and to is not None and to.suffix != ".json":
+        raise UsageError(f"--to: expected a file ending in .json, which curves are written as, got {to.name!r}")
     if form is Format.CSV:
         text = to_csv(found, records)
     elif form is Format.CURVES:

@@ -8,10 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
-from tuner.cli.output import DEFAULT_STORE, Json, Store, SweepId, err, opened, out, print_curve, print_json
+from tuner.cli.output import (
+    DEFAULT_STORE,
+    Json,
+    Store,
+    SweepId,
+    Terminal,
+    err,
+    opened,
+    out,
+    print_curve,
+    print_json,
+    warn,
+)
 from tuner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,13 +63,16 @@ def run(
     from tuner import launch, wiring
     from tuner.spec import load
 
-    sweep_spec = load(spec)
+    sweep_spec = wiring.located(load(spec), spec.parent)
     if check:
         prepared = wiring.prepare(sweep_spec)
-        searched = len(prepared.space.distributions())
-        out.print(f"{spec} is a valid sweep: {searched} searched parameters, {prepared.budget.steps} steps a trial")
+        searched, steps = list(prepared.space.distributions()), prepared.budget.steps
+        if as_json:
+            print_json({"spec": sweep_spec.dump(), "searched": searched, "steps": steps})
+        else:
+            out.print(f"{spec} is a valid sweep: {len(searched)} searched parameters, {steps} steps a trial")
         return
-    with opened(store) as ledger:
+    with opened(store, create=True) as ledger:
         setting = _setting(ledger, store, mlflow, output, quiet)
         _conclude(launch.start(sweep_spec, spec.read_text(encoding="utf-8"), setting), setting, as_json)
 
@@ -92,7 +106,7 @@ def rerun(
         found = ledger.load(sweep)
         record = ledger.trial(found.id, trial)
     repeated = again.rerun(found, record)
-    same = repeated.state is record.state and (repeated.difference or 0.0) <= TOLERANCE
+    same = repeated.is_same(record, TOLERANCE)
     if as_json:
         print_json({"sweep": found.id, "trial": trial, "same": same, "recorded": record.state.value, "again": repeated})
     else:
@@ -111,32 +125,46 @@ def rerun(
         raise typer.Exit(1)
 
 
-def sync(sweep: SweepId, store: Store = DEFAULT_STORE, mlflow: Mlflow = None) -> None:
+def sync(
+    sweep: SweepId,
+    store: Store = DEFAULT_STORE,
+    mlflow: Mlflow = None,
+    output: Output = DEFAULT_OUTPUT,
+    as_json: Json = False,
+) -> None:
     """Write a sweep's recorded trials to MLflow again: after an outage, or to another server."""
     from tuner import again
+    from tuner.tracking.wording import without_passwords
 
     with opened(store) as ledger:
         found = ledger.load(sweep)
         uri = _mlflow(store, mlflow)
         if uri is None:
             raise UsageError("sync: expected an MLflow URI, got none")
-        refused = again.sync(found, ledger, uri, DEFAULT_OUTPUT)
+        refused = again.sync(found, ledger, uri, output)
     for reason, count in refused.items():
-        err.print(f"warning: MLflow refused {count} updates: {reason}", style="yellow", markup=False)
-    out.print(f"{found.id} is in MLflow at {uri}", markup=False, soft_wrap=True)
+        warn(f"MLflow refused {count} updates: {reason}")
+    shown = without_passwords(uri)
+    if as_json:
+        print_json({"sweep": found.id, "mlflow": shown, "refused": refused})
+    else:
+        out.print(f"{found.id} is in MLflow at {shown}", markup=False, soft_wrap=True)
 
 
 def _setting(ledger: SqlLedger, store: str, mlflow: str | None, output: Path, quiet: bool) -> Setting:
     from tuner.launch import Setting
 
-    console = Console(stderr=True, quiet=quiet, highlight=False)
-    return Setting(ledger=ledger, mlflow=_mlflow(store, mlflow), output=output, console=console)
+    console = Terminal(stderr=True, quiet=quiet, highlight=False)
+    return Setting(ledger=ledger, mlflow=_mlflow(store, mlflow), output=output, console=console, warn=warn)
 
 
 def _mlflow(store: str, given: str | None) -> str | None:
     if given == "none":
         return None
     if given:
+        from tuner.tracking import check_uri
+
+        check_uri(given)
         return given
     path = store.removeprefix("sqlite:///").partition("?")[0] if store.startswith("sqlite:///") else ""
     return f"sqlite:///{Path(path).with_name('mlflow.db')}" if path else "sqlite:///mlflow.db"
@@ -146,8 +174,10 @@ def _conclude(ending: Ending, setting: Setting, as_json: bool) -> None:
     """Say what won, where to look, and how to go on."""
     from tuner.analysis.leaderboard import leaderboard
     from tuner.study import INTERRUPTED
+    from tuner.tracking.wording import without_passwords
 
     sweep, summary = ending.sweep, ending.summary
+    uri = without_passwords(setting.mlflow or "")
     interrupted = summary.status == INTERRUPTED
     if as_json:
         print_json(
@@ -159,7 +189,8 @@ def _conclude(ending: Ending, setting: Setting, as_json: bool) -> None:
                 "seconds": summary.seconds,
                 "leaderboard": leaderboard(sweep, ending.records),
                 "report": ending.report,
-                "mlflow": setting.mlflow,
+                "mlflow": setting.mlflow and without_passwords(setting.mlflow),
+                "note": summary.note,
             }
         )
     else:
@@ -167,10 +198,12 @@ def _conclude(ending: Ending, setting: Setting, as_json: bool) -> None:
         outcomes = ", ".join(f"{count} {state.value}" for state, count in summary.outcomes.items()) or "no trial ended"
         out.print(f"\n{outcomes}; {summary.steps:,} training steps in {summary.seconds:.1f} s")
         out.print(f"report   {escape(str(ending.report))}", soft_wrap=True)
-        if setting.mlflow and setting.mlflow.startswith(("sqlite:", "postgresql", "mysql", "mssql", "file:")):
-            out.print(f"mlflow   {_mlflow_command()} ui --backend-store-uri {escape(setting.mlflow)}", soft_wrap=True)
-        elif setting.mlflow:
-            out.print(f"mlflow   {escape(setting.mlflow)}", soft_wrap=True)
+        if summary.note:
+            out.print(f"note     {summary.note}: `tuner resume {sweep.id}` gives it as long again", soft_wrap=True)
+        if uri.startswith(("sqlite:", "postgresql", "mysql", "mssql", "file:")):
+            out.print(f"mlflow   {_mlflow_command()} ui --backend-store-uri {escape(uri)}", soft_wrap=True)
+        elif uri:
+            out.print(f"mlflow   {escape(uri)}", soft_wrap=True)
     if interrupted:
         err.print(f"interrupted; nothing recorded is lost: `tuner resume {sweep.id}` goes on", style="yellow")
         raise typer.Exit(130)

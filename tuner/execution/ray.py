@@ -23,7 +23,9 @@ from tuner.trial import Event, Finished, Lost, TrainingPlan, TrialSpec
 from tuner.workloads import Workload
 
 DRAIN_SECONDS = 5.0  # a silent actor answers this often, so a dead one is noticed
-FUTILE_DEATHS = 3  # actors that died in a row without telling of a single trial
+GROUPS = {"commands": 1, "drain": 1}  # threads: commands stay in order, beside a drain that waits
+START_SECONDS = 300.0  # how long the first actor may take; a cluster may have to fetch an image first
+FUTILE_DEATHS = 3  # actors that died in a row before they could take a trial
 
 
 class RayExecutor:
@@ -41,7 +43,7 @@ class RayExecutor:
     ) -> None:
         self._cluster, self._slots = cluster, slots
         gpus = (1.0 if cluster.gpus else 0.0) if gpus_per_worker is None else gpus_per_worker
-        self._options = {"num_cpus": 1, "num_gpus": gpus, "max_restarts": 0, "max_concurrency": 4}
+        self._options = {"num_cpus": 1, "num_gpus": gpus, "max_restarts": 0, "concurrency_groups": GROUPS}
         self._arguments = (ray.put(_portable(workload)), plan, slots)
         available = cluster.gpus // gpus if gpus else cluster.cpus
         count = workers or max(1, int(available))
@@ -51,11 +53,12 @@ class RayExecutor:
                 f"executor.ray.workers: {count} workers of {kind} each do not fit the cluster, which has "
                 f"{cluster.cpus:g} CPUs and {cluster.gpus:g} GPUs; ask for at most {int(available)}, or `workers: auto`"
             )
-        self._load: dict[Any, dict[int, TrialSpec]] = {}  # actor -> its running trials
+        self._load: dict[Any, dict[int, TrialSpec]] = {}  # actor that has answered -> its running trials
         self._drains: dict[Any, Any] = {}  # pending drain -> actor
         self._deaths = 0
         for _ in range(count):
             self._spawn()
+        self._await_first()
 
     def free(self) -> int:
         """How many more trials it would take now."""
@@ -70,7 +73,7 @@ class RayExecutor:
             self._load[actor][trial.index] = trial
             batches.setdefault(actor, []).append(trial)
         for actor, batch in batches.items():
-            actor.submit.remote(batch)
+            actor.submit.options(concurrency_group="commands").remote(batch)
 
     def poll(self, timeout: float) -> Sequence[Event]:
         """Events of every actor that has some; waits up to ``timeout`` seconds for the first."""
@@ -87,23 +90,32 @@ class RayExecutor:
         """Have a running trial pruned before its next step."""
         for actor, running in self._load.items():
             if trial in running:
-                actor.stop.remote(trial)
+                actor.stop.options(concurrency_group="commands").remote(trial)
 
     def close(self) -> None:
         """End the actors, and the cluster if it was started for this sweep."""
-        for actor in self._load:
+        for actor in {*self._load, *self._drains.values()}:
             ray.kill(actor)
         self._load.clear()
         self._drains.clear()
         self._cluster.close()
 
     def _spawn(self) -> None:
-        actor = ray.remote(_Actor).options(**self._options).remote(*self._arguments)
-        self._load[actor] = {}
-        self._drain(actor)
+        actor = ray.remote(**self._options)(_Actor).remote(*self._arguments)
+        self._drain(actor, timeout=0.0)  # its answer, empty as it is, says that the actor is up
 
-    def _drain(self, actor: Any) -> None:
-        self._drains[actor.drain.remote(DRAIN_SECONDS)] = actor
+    def _await_first(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not self._load:
+            self.poll(1.0)
+            if time.monotonic() > deadline:
+                raise ExecutorError(
+                    f"executor.ray: no worker came up within {START_SECONDS:g} s: the cluster has no room "
+                    f"({self._cluster.cpus:g} CPUs and {self._cluster.gpus:g} GPUs in all); free some, or try later"
+                )
+
+    def _drain(self, actor: Any, timeout: float = DRAIN_SECONDS) -> None:
+        self._drains[actor.drain.options(concurrency_group="drain").remote(timeout)] = actor
 
     def _collect(self, drain: Any) -> list[Event]:
         actor = self._drains.pop(drain)
@@ -113,8 +125,8 @@ class RayExecutor:
             return self._bury(actor, str(death))
         except RayError as error:
             raise ExecutorError(f"executor.ray: a worker failed: {error}") from error
-        if events:
-            self._deaths = 0
+        self._deaths = 0
+        self._load.setdefault(actor, {})
         for event in events:
             if isinstance(event, Finished):
                 self._load[actor].pop(event.trial, None)
@@ -122,10 +134,12 @@ class RayExecutor:
         return events
 
     def _bury(self, actor: Any, reason: str) -> list[Event]:
-        self._deaths += 1
-        if self._deaths >= FUTILE_DEATHS:
-            raise ExecutorError(f"executor.ray: {self._deaths} workers in a row died at once: {reason}")
-        trials = self._load.pop(actor).values()
+        if actor not in self._load:
+            self._deaths += 1
+            if self._deaths >= FUTILE_DEATHS:
+                raise ExecutorError(f"executor.ray: {self._deaths} workers in a row died at their start: {reason}")
+        trials = self._load.pop(actor, {}).values()
+        ray.kill(actor)  # it may only have been out of reach; its CPU or GPU is needed for the next one
         self._spawn()
         now = time.time()
         return [Lost(trial=t.index, attempt=t.attempt, at=now, reason=f"worker died: {reason[:500]}") for t in trials]

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, overload
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from tuner.errors import UsageError
 from tuner.hyper import complete, find
+from tuner.optim.layout import Layout
 from tuner.optim.rule import Rule
 from tuner.optim.rules import get
 from tuner.trial import Value
 
 Coefficients = tuple[tuple[str, ...], Tensor]
 """Names, and as many numbers [C, 1, 1] in float64."""
+
+Closure = Callable[[], float]
 
 
 def as_torch_optimizer(name: str, params: ParamsT, **hypers: Value) -> RuleOptimizer:
@@ -38,7 +43,9 @@ def as_torch_optimizer(name: str, params: ParamsT, **hypers: Value) -> RuleOptim
 class RuleOptimizer(torch.optim.Optimizer):
     """A rule over parameter groups; each hyper is a key of its group, read at every step, so any LR scheduler works.
 
-    State stands with each parameter, or with the first of its group where the rule couples all of a group.
+    State stands with each parameter, or with the first of its group where the rule couples all of a group; it is in
+    float32 where the parameters are of half precision. A rule that needs gradients at other points calls the closure
+    again at each of them.
     """
 
     def __init__(self, name: str, params: ParamsT, hypers: Mapping[str, Value]) -> None:
@@ -64,20 +71,42 @@ class RuleOptimizer(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None: ...
 
     @overload
-    def step(self, closure: Callable[[], float]) -> float: ...
+    def step(self, closure: Closure) -> float: ...
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """One step from the gradients in ``.grad``; ``closure``, where given, is called first to compute them."""
+    def step(self, closure: Closure | None = None) -> float | None:
+        """One step from the gradients in ``.grad``; ``closure``, where given, is called first to compute them.
+
+        Raises UsageError where the rule needs gradients at other points and there is no closure.
+        """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        elif self.rule.probing:
+            raise UsageError(f"{self.name} needs gradients at several points in a step: call step(closure)")
         for group in self.param_groups:
             coefficients_at = self._coefficients(group)
             for block in self._blocks(group["params"]):
-                self._step_block(block, coefficients_at)
+                self._step_block(block, coefficients_at, closure)
         return loss
+
+    @contextmanager
+    @torch.no_grad()
+    def evaluation(self) -> Iterator[None]:
+        """Inside, the parameters hold the weights to evaluate, which are not those trained for every rule."""
+        name = self.rule.evaluated
+        blocks = [b for group in self.param_groups for b in self._blocks(group["params"]) if self.state[b[0]]]
+        kept = [[p.clone() for p in block] for block in blocks]
+        if name is not None:
+            for block in blocks:
+                _write(block, self.state[block[0]][name][0])
+        try:
+            yield
+        finally:
+            for block, values in zip(blocks, kept, strict=True):
+                for p, value in zip(block, values, strict=True):
+                    p.copy_(value)
 
     def _coefficients(self, group: Mapping[str, Any]) -> Callable[[int], Coefficients]:
         """Step count -> coefficients for the hypers that ``group`` holds now; most parameters share their count."""
@@ -93,17 +122,46 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     def _blocks(self, params: list[Tensor]) -> list[list[Tensor]]:
         """Parameters that must be stepped as one row."""
-        blocks = [params] if self.rule.coupled else [[p] for p in params]
+        together = self.rule.coupled or self.rule.probing
+        blocks = [params] if together else [[p] for p in params]
         return [block for block in blocks if any(p.grad is not None for p in block)]
 
-    def _step_block(self, block: list[Tensor], coefficients_at: Callable[[int], Coefficients]) -> None:
-        row = torch.cat([p.reshape(-1) for p in block])[None]
-        grads = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in block])[None]
+    def _step_block(
+        self, block: list[Tensor], coefficients_at: Callable[[int], Coefficients], closure: Closure | None
+    ) -> None:
+        row, grads = _flat(block)[None], _flat([_gradient(p) for p in block])[None]
+        layout = Layout.of([p.shape for p in block])
         state = self.state[block[0]]
         if not state:
-            state.update(self.rule.init(row), step=0)
+            state.update(self.rule.fresh(row, layout), step=0)
         state["step"] += 1
         names, numbers = coefficients_at(state["step"])
-        self.rule.update(row, grads, state, dict(zip(names, numbers.to(row).unbind(), strict=True)))
-        for p, new in zip(block, torch.split(row[0], [p.numel() for p in block]), strict=True):
-            p.copy_(new.view_as(p))
+
+        def probe(points: Tensor, which: Sequence[int]) -> tuple[Tensor, Tensor]:  # noqa: ARG001 - of the one row
+            before = [(p.clone(), None if p.grad is None else p.grad.clone()) for p in block]
+            _write(block, points[0])
+            with torch.enable_grad():
+                loss = closure()  # type: ignore[misc] # `step` has seen to it
+            found = _flat([_gradient(p) for p in block])[None]
+            for p, (value, grad) in zip(block, before, strict=True):
+                p.copy_(value)
+                p.grad = grad
+            return torch.as_tensor(loss).detach().to(row).view(1, 1), found
+
+        self.rule.stepping(layout, probe)(row, grads, state, dict(zip(names, numbers.to(row).unbind(), strict=True)))
+        _write(block, row[0])
+
+
+def _gradient(p: Tensor) -> Tensor:
+    return torch.zeros_like(p) if p.grad is None else p.grad
+
+
+def _flat(block: Sequence[Tensor]) -> Tensor:
+    """One row of at least single precision, a copy."""
+    row = torch.cat([p.reshape(-1) for p in block])
+    return row.float() if row.dtype.itemsize < 4 else row
+
+
+def _write(block: Sequence[Tensor], row: Tensor) -> None:
+    for p, new in zip(block, torch.split(row, [p.numel() for p in block]), strict=True):
+        p.copy_(new.view_as(p))

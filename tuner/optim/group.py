@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from tuner.optim import kernel
 from tuner.optim.kernel import Coefficients, State
 from tuner.optim.rows import Rows
 from tuner.optim.rule import Numbers
@@ -34,16 +35,20 @@ class Group:
 
     def tabulate(self, slot: int, first: int, coefficients: Coefficients) -> None:
         """Enter a slot's coefficients, each one number or one a step, from row ``first`` of the table to its end."""
-        ahead = len(self.table) - first
-        columns = [torch.as_tensor(c, dtype=torch.float64).expand(ahead) for c in coefficients.values()]
-        self.table[first:, :, slot, 0] = torch.stack(columns, dim=1).to(self.table)
+        block = torch.empty(len(self.names), len(self.table) - first, dtype=torch.float64)
+        for row, c in zip(block.unbind(), coefficients.values(), strict=True):
+            row[:] = c
+        self.table[first:, :, slot, 0] = block.t()
 
     def step(self, rows: Rows, params: Tensor, grads: Tensor, now: int) -> None:
         """One update of the chosen rows with row ``now`` of the table; every other row keeps its bits."""
+        table = self.table[now]
+        if self.update is kernel.update and kernel.in_one_pass(params, grads, self.state, table[:, :, 0], rows.index):
+            return
         taken = rows.take(params)
         state = {name: rows.take(tensor) for name, tensor in self.state.items()}
-        numbers = rows.take(self.table[now], dim=1).unbind()
-        self.update(taken, rows.take(grads), state, dict(zip(self.names, numbers, strict=True)))
+        numbers = dict(zip(self.names, rows.take(table, dim=1).unbind(), strict=True))
+        self.update(taken, rows.take(grads), state, numbers)
         rows.put(params, taken)
         for name, tensor in self.state.items():
             rows.put(tensor, state[name])

@@ -14,10 +14,12 @@ nothing but its row of numbers. Plain descent has d = 1 and c = s = 0; a sign is
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
+
+from tuner.optim import native
 
 Number = Tensor | float
 Coefficients = Mapping[str, Number]
@@ -68,13 +70,50 @@ def two_moment(
     }
 
 
+NAMES = tuple(two_moment(lr=0.0))
+"""The coefficients in their order."""
+
+DECAY = ("l2", "-lr*decay")
+"""Those that may differ within a row."""
+
+
 def init(params: Tensor) -> State:
     """Both moments at zero, shaped as ``params`` [K, P]."""
     return {"m": torch.zeros_like(params), "v": torch.zeros_like(params)}
 
 
 def update(params: Tensor, grads: Tensor, state: State, c: Mapping[str, Tensor]) -> None:
-    """One step of every row, in place: ``params``, ``grads``, m and v are [K, P], each coefficient [K, 1]."""
+    """One step of every row, in place: ``params``, ``grads``, m and v are [K, P], each coefficient [K, 1].
+
+    ``l2`` and ``-lr*decay``, both or neither, may be [K, P].
+    """
+    if not torch.compiler.is_compiling() and params.is_cpu:
+        shape, column = params.shape, (len(params), 1)
+        wide = [c[name] for name in DECAY if c[name].shape == shape != column]
+        columns = [c["-lr" if wide and name in DECAY else name] for name in NAMES]
+        if len(wide) != 1 and all(number.shape == column for number in columns):
+            table = torch.cat(columns, dim=1).t()
+            if in_one_pass(params, grads, state, table, torch.arange(len(params)), wide=wide):
+                return
+    eager(params, grads, state, c)
+
+
+def in_one_pass(
+    params: Tensor, grads: Tensor, state: State, table: Tensor, rows: Tensor, *, wide: Sequence[Tensor] = ()
+) -> bool:
+    """The same for the rows whose indices [n] are given, compiled; False, and nothing done, where that cannot be.
+
+    ``table`` [C, K] holds the coefficients in the order of NAMES, ``wide`` those of DECAY where they are [K, P].
+    """
+    tensors = (params, grads, state["m"], state["v"])
+    if native.fits(tensors, wide, table) and (step := native.step(params.dtype)):
+        step(tensors, wide, table, rows)
+        return True
+    return False
+
+
+def eager(params: Tensor, grads: Tensor, state: State, c: Mapping[str, Tensor]) -> None:
+    """The same in PyTorch's own operations, about a dozen passes: the reference, on any device and traceable."""
     m, v = state["m"], state["v"]
     g = torch.addcmul(grads, params, c["l2"])
     m.addcmul_(m, c["a1-1"]).addcmul_(g, c["a2"])

@@ -10,7 +10,9 @@ from torch import Tensor
 
 
 class Rows(Protocol):
-    """A choice of rows. ``take`` them, change them in place, ``put`` them back."""
+    """A choice of rows. ``take`` them, change them in place, ``put`` them back; or go by their ``index``, int64."""
+
+    index: Tensor
 
     def take(self, tensor: Tensor, dim: int = 0) -> Tensor:
         """The chosen rows of ``tensor`` along ``dim``."""
@@ -22,8 +24,8 @@ class Rows(Protocol):
 class Span:
     """Neighbouring rows: views, so changes are already in place."""
 
-    def __init__(self, start: int, stop: int) -> None:
-        self.start, self.length = start, stop - start
+    def __init__(self, index: Tensor) -> None:
+        self.index, self.start, self.length = index, int(index[0]), len(index)
 
     def take(self, tensor: Tensor, dim: int = 0) -> Tensor:
         """A view."""
@@ -50,7 +52,5 @@ class Scattered:
 
 def rows(slots: Sequence[int], device: torch.device) -> Rows:
     """The rows of ``slots``, given in ascending order and not empty."""
-    first, last = slots[0], slots[-1]
-    if last - first + 1 == len(slots):
-        return Span(first, last + 1)
-    return Scattered(torch.tensor(slots, device=device))
+    index = torch.tensor(slots, device=device)
+    return Span(index) if slots[-1] - slots[0] + 1 == len(slots) else Scattered(index)

@@ -1,12 +1,29 @@
 """Learning-rate schedules: every schedule is a pure function of the step.
 
-A schedule is one module of ``tuner.schedules.shapes``; adding one is adding a file.
+A schedule is one module of ``tuner.schedules.shapes``; adding one is adding a file. ``trajectory`` puts schedules on
+any hyper; ``Plateau``, which is no function of the step, stands apart.
 """
 
 from __future__ import annotations
 
 from tuner.schedules.as_torch import as_torch_scheduler
+from tuner.schedules.lookup import get
+from tuner.schedules.plateau import Plateau
 from tuner.schedules.schedule import Schedule
-from tuner.schedules.shapes import get, names, registry
+from tuner.schedules.shapes import names, registry
+from tuner.schedules.table import as_table, from_table
+from tuner.schedules.trajectory import Drive, plan_of, trajectory
 
-__all__ = ["Schedule", "as_torch_scheduler", "get", "names", "registry"]
+__all__ = [
+    "Drive",
+    "Plateau",
+    "Schedule",
+    "as_table",
+    "as_torch_scheduler",
+    "from_table",
+    "get",
+    "names",
+    "plan_of",
+    "registry",
+    "trajectory",
+]

@@ -9,8 +9,8 @@ With x the share of the way that is done:
     1\text{-}sqrt: 1 - \sqrt{1 - x}
 
 A fall is a ramp of what is left. References: the linear warmup of Goyal et al., "Accurate, Large Minibatch SGD:
-Training ImageNet in 1 Hour" (2017), section 2.2; the 1-sqrt cooldown of Hägele et al., "Scaling Laws and Compute-Optimal
-Training Beyond Fixed Training Durations" (NeurIPS 2024).
+Training ImageNet in 1 Hour" (2017), section 2.2; the 1-sqrt cooldown of Hägele et al., "Scaling Laws and
+Compute-Optimal Training Beyond Fixed Training Durations" (NeurIPS 2024).
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ RAMPS: dict[str, Callable[[Tensor], Tensor]] = {
 
 def ramp(kind: Tensor, x: Tensor) -> Tensor:
     """The height in [0, 1] of the ramp whose place among RAMPS is ``kind``, at ``x`` in [0, 1]."""
-    heights = (torch.where(kind == place, rise(x), 0.0) for place, rise in enumerate(RAMPS.values()))
+    rises = list(RAMPS.values())
+    heights = (torch.where(kind == place, rises[int(place)](x), 0.0) for place in set(kind.flatten().tolist()))
     return sum(heights, torch.zeros((), dtype=torch.float64))
 
 

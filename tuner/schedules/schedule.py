@@ -1,4 +1,4 @@
-r"""What a learning-rate schedule is: a pure function of the step, with an optional warmup before its shape.
+r"""What a learning-rate schedule is: a pure function of the step, made of a shape and of what stands at its two ends.
 
 With W = round(warmup * total) steps to warm up, C = round(cooldown * total) steps to cool down, and the shape
 f(step, total), for which at least one step is left:
@@ -20,12 +20,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import overload
 
 import torch
 from torch import Tensor
 
-from tuner.errors import HyperError
+from tuner.errors import HyperError, UsageError
 from tuner.hyper import Hyper, find, uniform
 from tuner.schedules.ramps import ramp, ramp_hyper
 from tuner.trial import Value
@@ -80,8 +81,8 @@ class Schedule:
         """The first sentence of ``page``, the schedule's own docstring."""
         return self.page.strip().splitlines()[0]
 
-    @property
-    def hypers(self) -> dict[str, Hyper]:
+    @cached_property
+    def hypers(self) -> Mapping[str, Hyper]:
         """Every hyper by name."""
         return {**self.own, **({"peak_momentum": PEAK_MOMENTUM} if self.ends else {}), **COMMON}
 
@@ -100,7 +101,8 @@ class Schedule:
 
         Tensors broadcast: steps [n] of one run, or step, total and hypers [K] of many, where a hyper that is a word
         is a list of K. Steps after the last keep the last factor, 0 after a cooldown. Raises UsageError for an
-        unknown hyper, HyperError for one outside its domain and for a warmup and a cooldown longer than the run.
+        unknown hyper and for no steps in all, HyperError for a hyper outside its domain and for a warmup and a cooldown
+        longer than the run.
 
         >>> from tuner import schedules
         >>> schedules.get("linear")(25, 100)
@@ -112,15 +114,22 @@ class Schedule:
             ...
         tuner.errors.HyperError: cosine.cooldown: expected <= 0.4, what cosine.warmup = 0.6 leaves, got 0.5; lower one
         """
-        numbers = {name: _numbers(hyper, hyper.default) for name, hyper in self.hypers.items()}
+        numbers = dict(self._defaults)
         for key, value in hypers.items():
             name, hyper = find(self.name, self.hypers, key)
             for element in _elements(value):
                 hyper.check(f"{self.name}.{key}", element)
             numbers[name] = _numbers(hyper, value)
         self._check_both_ends(numbers["warmup"], numbers["cooldown"])
-        factors = self._factors(_float64(step), _float64(total_steps), numbers)
+        total = _float64(total_steps)
+        if not (total >= 1.0).all():
+            raise UsageError(f"{self.name}: expected total_steps >= 1, got {total.min().item():g}")
+        factors = self._factors(_float64(step), total, numbers)
         return factors if isinstance(step, Tensor) else factors.item()
+
+    @cached_property
+    def _defaults(self) -> Numbers:
+        return {name: _numbers(hyper, hyper.default) for name, hyper in self.hypers.items()}
 
     def _check_both_ends(self, warmup: Tensor, cooldown: Tensor) -> None:
         over = warmup + cooldown > 1.0 + 1e-9

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import optuna
 from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import create_trial
+from scipy.stats import rankdata
 
 from tuner.search.scales import feature, feature_value, quantile
 from tuner.search.storage import ReplayableStorage
@@ -21,7 +23,9 @@ TREES, DEPTH = 32, 8
 
 
 def importances(space: Space, records: Sequence[TrialRecord], objective: Objective) -> dict[str, float]:
-    """The share of the objective's variance that each searched parameter explains by itself, largest first.
+    """The share of the variance of the objective's rank that each searched parameter explains by itself, largest first.
+
+    Of the rank, so that one outlier does not make its optimizer's parameters look like all that matters.
 
     By functional ANOVA over a random forest (Hutter, Hoos and Leyton-Brown, 2014), each range in its search scale. The
     shares sum to at most 1; what is missing lies in interactions. A parameter of one option (``adamw.lr``) counts with
@@ -45,8 +49,11 @@ def importances(space: Space, records: Sequence[TrialRecord], objective: Objecti
                 for (name, d), share in zip(distributions.items(), draw, strict=True)
             }
             study.add_trial(create_trial(value=values[record.spec.index], params=point, distributions=features))
-    shares = FanovaImportanceEvaluator(n_trees=TREES, max_depth=DEPTH, seed=0).evaluate(study)
-    return {name: float(share) for name, share in shares.items()}
+    try:
+        shares = FanovaImportanceEvaluator(n_trees=TREES, max_depth=DEPTH, seed=0).evaluate(study)
+    except RuntimeError:  # every tree is a single leaf: the parameters tell nothing about the objective
+        return {}
+    return {name: float(share) for name, share in shares.items() if math.isfinite(share)}
 
 
 def unmeasurable(space: Space, records: Sequence[TrialRecord], objective: Objective) -> str:
@@ -62,10 +69,11 @@ def unmeasurable(space: Space, records: Sequence[TrialRecord], objective: Object
 
 
 def _values(records: Sequence[TrialRecord], objective: Objective) -> Mapping[int, float]:
-    """The objective by trial index; of diverged trials the worst that a completed one has."""
+    """The objective's rank by trial index; of diverged trials that of the worst completed one."""
     metric = objective.metric
     completed = {r.spec.index: r.values[metric] for r in records if r.state is State.COMPLETED and metric in r.values}
     if not completed:
         return {}
     worst = (max if objective.direction == "minimize" else min)(completed.values())
-    return {r.spec.index: worst for r in records if r.state is State.DIVERGED} | completed
+    values = {r.spec.index: worst for r in records if r.state is State.DIVERGED} | completed
+    return dict(zip(values, rankdata(list(values.values())).tolist(), strict=True))

@@ -56,6 +56,7 @@ class Problem:
 
 
 SAMPLERS: Registry[Callable[..., Proposer]] = Registry("sampler")
+GRID = "grid"
 
 
 @SAMPLERS.register("random")
@@ -69,9 +70,9 @@ def random(problem: Problem) -> Proposer:
     return OpenLoop(configuration)
 
 
-@SAMPLERS.register("grid")
+@SAMPLERS.register(GRID)
 def grid(problem: Problem, *, points: int = 5) -> Proposer:
-    """Every combination, with ``points`` values of each continuous parameter."""
+    """Every combination, with ``points`` values of each continuous parameter; or the space's list, in order."""
     rest = enumerate(problem.space.grid(points))  # indices only grow, so one pass is enough
     return OpenLoop(lambda index: next((params for place, params in rest if place == index), None))
 

@@ -12,7 +12,7 @@ from tuner.search.configuration import Configuration
 from tuner.search.making import make
 from tuner.search.proposers import Proposer
 from tuner.search.pruners import PRUNERS, Judge, finished_repeats, nothing
-from tuner.search.samplers import SAMPLERS, Problem
+from tuner.search.samplers import GRID, SAMPLERS, Problem
 from tuner.search.storage import ReplayableStorage
 from tuner.space import Space
 from tuner.trial import (
@@ -91,6 +91,8 @@ class Search:
 
     def _finish(self, configuration: Configuration, repeat: int, finished: Finished) -> None:
         configuration.outcomes.setdefault(repeat, finished)
+        if finished.outcome in (State.DIVERGED, State.FAILED) and self._judge.points is not nothing:
+            configuration.stopped = True  # its mean is lost: more repeats would only cost
         if configuration.is_settled:
             self._settle(configuration)
 
@@ -135,8 +137,14 @@ def make_search(
     """The Sampler of a sweep: ``sampler`` and ``pruner`` are names in SAMPLERS and PRUNERS, with their options.
 
     ``total_steps`` is a trial's length, ``seed`` the sweep's. Raises UnknownNameError for a name, UsageError for an
-    option, that does not exist, and UsageError for a pruner that cannot judge these objectives or repeats.
+    option, that does not exist, and UsageError for a sampler of ranges where the space is a list, and for a pruner that
+    cannot judge these objectives or repeats.
     """
+    if space.configurations and sampler != GRID:
+        listed = f"a list of {len(space.configurations)} configurations"
+        raise UsageError(
+            f"sampler {sampler}: expected ranges to search, got {listed}; sampler {GRID} tries it in order"
+        )
     proposer = make(SAMPLERS, sampler, sampler_options, Problem(space, len(objectives), seed))
     judge = make(PRUNERS, pruner, pruner_options, total_steps)
     if len(objectives) > 1 and judge.points is not nothing:

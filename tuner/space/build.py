@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tuner.errors import SpecError, UnknownNameError, UsageError
-from tuner.hyper import CLIP_NORM, ONE_MINUS, SEED, Hyper, find
+from tuner.hyper import AROUND, ONE_MINUS, SEED, Hyper, find
 from tuner.hyper import Range as SearchRange
 from tuner.space.distributions import Choice, Distribution, Fixed, Int, Log, Range, Uniform, is_number
 from tuner.space.draft import DefaultRange, Draft, Group, Written
 from tuner.space.problems import Path, Problems, brief
 from tuner.space.space import Branch, Space
+from tuner.trial import Params
 
 Hypers = Mapping[str, Hyper]
 Entries = Mapping[str, Hypers]
@@ -32,8 +33,27 @@ def build(
     Every hyperparameter that is not mentioned is fixed at its default, so that a configuration is complete. What is
     wrong is noted in ``problems``; the space is of use only where nothing was.
     """
-    branches = build_branches(draft, optimizers=optimizers, schedules=schedules, problems=problems, at=at)
-    return Space(branches, build_shared(draft, workload=workload, problems=problems, at=at))
+    shared = build_shared(draft, workload=workload, problems=problems, at=at)
+    found: list[Params] = []
+    for place, part in draft.parts(at):
+        branches = build_branches(part, optimizers=optimizers, schedules=schedules, problems=problems, at=place)
+        if part is draft:
+            return Space(branches, shared)
+        own = build_shared(part, workload=workload, problems=problems, at=place)
+        written = {*part.workload, *part.optional, *part.around}
+        whole = Space(branches, shared | {name: d for name, d in own.items() if name in written})
+        found += [one for one in _only(whole, problems, place) if one not in found]
+    return Space((), {}, tuple(found))
+
+
+def _only(space: Space, problems: Problems, at: Path) -> list[Params]:
+    """The one configuration of a space in which every value is given; none, and a problem, where one is not."""
+    if not all(branch.options for branch in space.branches):  # a problem that is noted already
+        return []
+    if searched := ", ".join(space.distributions()):
+        problems.add(at, f"expected one value for each of {searched}: a listed configuration is tried as it is")
+        return []
+    return list(space.grid(1))
 
 
 def build_branches(
@@ -51,12 +71,15 @@ def build_branches(
 
 
 def build_shared(draft: Draft, *, workload: Hypers, problems: Problems, at: Path = ()) -> dict[str, Distribution]:
-    """``clip_norm`` and the workload's own parameters, by flat name."""
-    clip = {} if draft.clip_norm is None else {"clip_norm": draft.clip_norm}
+    """What stands around the optimizer, and the workload's own parameters, by flat name.
+
+    Of the former ``clip_norm`` is always there, anything else where it is written.
+    """
+    around = {key: hyper for key, hyper in AROUND.items() if key == "clip_norm" or key in draft.around}
     declared = {key: written for key, written in draft.optional.items() if key in workload}
     # A seed that is searched takes the place of the trial's own; otherwise it is no parameter.
     known = {**workload, "seed": SEED} if "seed" in draft.workload else workload
-    return _parameters("space", {"clip_norm": CLIP_NORM}, clip, problems, at) | _parameters(
+    return _parameters("space", around, draft.around, problems, at) | _parameters(
         "the workload", known, {**declared, **draft.workload}, problems, (*at, "workload")
     )
 

@@ -5,27 +5,35 @@
     use: algoperf-adamw               # or a list: presets first, the lines below override them key by key
     optimizer: [adamw, sgd]           # each with its own default ranges, or a mapping:
       adamw: {lr: {log: [1e-4, 1e-1]}, eps: 1e-8, beta2: search}     # these; every other hyperparameter at its default
+      nag: {lr: {normal: [-2.4, 1.4], log10: true}}     # mean and standard deviation, here of log10(lr)
       sgd: {}                         # every hyperparameter that has a default range
     schedule: ...                     # the same forms; constant when absent
-    clip_norm: {choice: [null, 1.0]}
+    clip_norm: {choice: [null, 1.0]}               # and whatever else stands around an optimizer: sam_rho, ema, ...
     workload: {width: {int: [16, 128], log: true}}
     optional: {dropout: {choice: [0.0, 0.1]}}      # the workload's, where it declares them (for presets)
+
+or, instead of optimizer and schedule, configurations to be tried one after the other, every value given::
+
+    configurations:
+    - {optimizer: {adamw: {lr: 1e-3}}, schedule: {cosine: {warmup: 0.05}}}
+    - {optimizer: {sgd: {lr: 0.1}}, workload: {width: 64}}
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tuner.errors import SpecError, UsageError, suggest
-from tuner.hyper import ONE_MINUS
+from tuner.hyper import AROUND, ONE_MINUS
 from tuner.space.distributions import Choice, Distribution, Fixed, Int, Log, Uniform
 from tuner.space.normal import Normal
 from tuner.space.problems import Path, Problems, brief
 
 SEARCH = "search"
 DEFAULT = "default"
+LIST = "configurations"
 
 
 @dataclass(frozen=True)
@@ -43,37 +51,49 @@ Group = Mapping[str, Written]
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """Sections of a space by the keys they are written under; an absent section is empty."""
+    """Sections of a space by the keys they are written under; an absent section is empty.
+
+    ``around`` holds what any trial may have around its optimizer (``tuner.hyper.AROUND``), written without a section.
+    """
 
     optimizer: Mapping[str, Group] = field(default_factory=dict)
     schedule: Mapping[str, Group] = field(default_factory=dict)
-    clip_norm: Written | None = None
+    around: Group = field(default_factory=dict)
     workload: Group = field(default_factory=dict)
     optional: Group = field(default_factory=dict)
+    configurations: tuple[Draft, ...] = ()
 
     def over(self, base: Draft) -> Draft:
-        """``base`` with this draft's parameters put over it, one by one."""
+        """``base`` with this draft's parameters put over it, one by one, and its configurations after the base's."""
         return Draft(
             optimizer=_merge_entries(base.optimizer, self.optimizer),
             schedule=_merge_entries(base.schedule, self.schedule),
-            clip_norm=self.clip_norm or base.clip_norm,
+            around=_merge(base.around, self.around),
             workload=_merge(base.workload, self.workload),
             optional=_merge(base.optional, self.optional),
+            configurations=(*base.configurations, *self.configurations),
         )
+
+    def parts(self, at: Path) -> list[tuple[Path, Draft]]:
+        """What has an optimizer and a schedule of its own, with its place: the draft, or each of its configurations."""
+        listed = [((*at, LIST, n), one) for n, one in enumerate(self.configurations)]
+        return listed or [(at, self)]
 
     def form(self) -> dict[str, object]:
         """As plain data that ``read`` reads back to the same draft."""
         whole: dict[str, object] = {
             "optimizer": {name: _form(group) for name, group in self.optimizer.items()},
             "schedule": {name: _form(group) for name, group in self.schedule.items()},
-            "clip_norm": self.clip_norm and self.clip_norm.form(),
+            **_form(self.around),
             "workload": _form(self.workload),
             "optional": _form(self.optional),
+            LIST: [one.form() for one in self.configurations],
         }
         return {key: section for key, section in whole.items() if section}
 
 
-SECTIONS = tuple(f.name for f in fields(Draft))
+OWN_SECTIONS = ("optimizer", "schedule", *AROUND, "workload", "optional")
+SECTIONS = (*OWN_SECTIONS, LIST)
 
 
 def read(data: object, presets: Callable[[str], Draft], problems: Problems, at: Path = ()) -> Draft:
@@ -81,26 +101,44 @@ def read(data: object, presets: Callable[[str], Draft], problems: Problems, at: 
 
     ``presets`` raises UsageError for a name it does not know.
     """
+    draft = _sections(data, (*SECTIONS, "use"), problems, at)
     if not isinstance(data, dict):
-        problems.add(at, f"expected a mapping with {', '.join(SECTIONS)} or use, got {brief(data)}")
-        return Draft()
-    known = ("use", *SECTIONS)
-    for key in [key for key in data if key not in known]:
-        problems.add((*at, key), f"unknown key{suggest(key, known)}; known: {', '.join(known)}")
-    draft = Draft(
-        optimizer=_entries(data.get("optimizer", {}), problems, (*at, "optimizer")),
-        schedule=_entries(data.get("schedule", {}), problems, (*at, "schedule")),
-        clip_norm=_written(data["clip_norm"], problems, (*at, "clip_norm")) if "clip_norm" in data else None,
-        workload=_group(data.get("workload", {}), problems, (*at, "workload")),
-        optional=_group(data.get("optional", {}), problems, (*at, "optional")),
-    )
+        return draft
     base = Draft()
     for place, name in _names(data.get("use", []), problems, (*at, "use")):
         try:
             base = presets(name).over(base)
         except UsageError as error:
             problems.add(place, str(error))
-    return draft.over(base)
+    whole = draft.over(base)
+    for section in ("optimizer", "schedule"):
+        if whole.configurations and getattr(whole, section):
+            problems.add((*at, section), f"expected no {section} beside {LIST}: each of them has its own")
+    return whole
+
+
+def _sections(data: object, known: tuple[str, ...], problems: Problems, at: Path) -> Draft:
+    """The sections that stand here, without what is used."""
+    if not isinstance(data, dict):
+        problems.add(at, f"expected a mapping with {', '.join(known)}, got {brief(data)}")
+        return Draft()
+    for key in [key for key in data if key not in known]:
+        problems.add((*at, key), f"unknown key{suggest(key, known)}; known: {', '.join(known)}")
+    return Draft(
+        optimizer=_entries(data.get("optimizer", {}), problems, (*at, "optimizer")),
+        schedule=_entries(data.get("schedule", {}), problems, (*at, "schedule")),
+        around=_group({key: data[key] for key in AROUND if key in data}, problems, at),
+        workload=_group(data.get("workload", {}), problems, (*at, "workload")),
+        optional=_group(data.get("optional", {}), problems, (*at, "optional")),
+        configurations=_configurations(data[LIST], problems, (*at, LIST)) if LIST in data else (),
+    )
+
+
+def _configurations(data: object, problems: Problems, at: Path) -> tuple[Draft, ...]:
+    if not isinstance(data, list) or not data:
+        problems.add(at, f"expected a list of configurations, got {brief(data)}")
+        return ()
+    return tuple(_sections(one, OWN_SECTIONS, problems, (*at, n)) for n, one in enumerate(data))
 
 
 def _names(data: object, problems: Problems, at: Path) -> list[tuple[Path, str]]:

@@ -32,10 +32,15 @@ class Branch:
 
 @dataclass(frozen=True)
 class Space:
-    """Every parameter of a configuration; those of a branch are there only under the chosen option."""
+    """Every parameter of a configuration; those of a branch are there only under the chosen option.
+
+    A space may instead be a list, ``configurations``, each of them whole: then there is nothing to draw from, and its
+    grid is the list, in order.
+    """
 
     branches: tuple[Branch, ...]
     shared: Mapping[str, Distribution]
+    configurations: tuple[Params, ...] = ()
 
     def sample(self, suggest: Suggest) -> dict[str, Value]:
         """One whole configuration, fixed values included.
@@ -58,6 +63,9 @@ class Space:
 
         A range of at most ``points`` whole numbers or steps, and a list, are taken whole.
         """
+        if self.configurations:
+            yield from map(dict, self.configurations)
+            return
         paths = itertools.product(*([(branch, option) for option in branch.options] for branch in self.branches))
         for path in paths:
             present: dict[str, Distribution] = {}
@@ -69,6 +77,8 @@ class Space:
 
     def contains(self, params: Params) -> bool:
         """Whether ``params`` is a configuration of this space: the right parameters, each with a value it can have."""
+        if self.configurations:
+            return params in self.configurations
         present: dict[str, Distribution] = {}
         for branch in self.branches:
             present |= {branch.name: branch.choice, **branch.options.get(str(params.get(branch.name)), {})}

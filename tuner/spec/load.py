@@ -36,7 +36,8 @@ def parse(text: str, name: str) -> SweepSpec:
     data = _mapping(read.data, read.source)
     problems = Problems()
     draft = space.read(data.get("space", DEFAULT_SPACE), space.draft_of, problems, ("space",))
-    space.build_branches(draft, optimizers=optimizers(), schedules=schedules(), problems=problems, at=("space",))
+    for at, part in draft.parts(("space",)):
+        space.build_branches(part, optimizers=optimizers(), schedules=schedules(), problems=problems, at=at)
     return _validate({"name": slug(File(name).stem), **data}, draft, problems, read.source)
 
 
@@ -65,8 +66,10 @@ def _mapping(data: document.Plain, source: Source) -> dict[str, document.Plain]:
 
 
 def _validate(data: Mapping[str, object], draft: space.Draft, problems: Problems, source: Source) -> SweepSpec:
+    # A space that lists its configurations is walked through, any other searched.
+    sampler = {"sampler": "grid"} if draft.configurations else {}
     try:
-        spec = SweepSpec.model_validate({**data, "space": draft.form()})
+        spec = SweepSpec.model_validate({**sampler, **data, "space": draft.form()})
     except ValidationError as error:
         explain(error, SweepSpec, data, problems)
         raise problems.error(source) from None

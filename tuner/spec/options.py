@@ -65,7 +65,7 @@ class Gp(Model):
 
 
 class Grid(Model):
-    """Every combination, ranges at ``points`` values each; ends by itself."""
+    """Every combination, ranges at ``points`` values each, or a space's list in its order; ends by itself."""
 
     name: Literal["grid"] = "grid"
     points: Positive = 5

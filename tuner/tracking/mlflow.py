@@ -18,7 +18,7 @@ from tuner.errors import TunerError, UsageError
 from tuner.tracking.ending import SweepEnd
 from tuner.tracking.mlflow_uri import check_opens, check_uri, sqlite_file
 from tuner.tracking.outbox import Outbox
-from tuner.tracking.wording import in_short, without_password
+from tuner.tracking.wording import in_short, without_passwords
 from tuner.trial import Event, Sweep, TrialRecord
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class MlflowSink:
         if self._left_out:
             reasons = "; ".join(self._left_out)
             self._warn(
-                f"mlflow: {self._left_out.total()} updates did not reach {without_password(self._uri)} ({reasons}); "
+                f"mlflow: {self._left_out.total()} updates did not reach {without_passwords(self._uri)} ({reasons}); "
                 f"the ledger has them all: `tuner sync {self._sweep.id}` writes them again"
             )
 
@@ -106,7 +106,7 @@ class MlflowSink:
         # A first stumble is retried quietly: two sweeps that create the same store at once trip over each other.
         if tries == 2 and not self._warned:
             self._warned = True
-            self._warn(f"mlflow: {without_password(self._uri)}: {self._reason}; retrying, the sweep goes on")
+            self._warn(f"mlflow: {without_passwords(self._uri)}: {self._reason}; retrying, the sweep goes on")
 
 
 def sync(
@@ -129,7 +129,7 @@ def sync(
         raise  # the ledger's own, from reading ``events``
     except Exception as error:
         raise TunerError(
-            f"mlflow: {without_password(uri)}: {in_short(error)}; start or correct it, then sync again"
+            f"mlflow: {without_passwords(uri)}: {in_short(error)}; start or correct it, then sync again"
         ) from error
     return left_out
 
@@ -148,7 +148,7 @@ def probe(uri: str) -> str | None:
     except UsageError as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 - any failure is the answer
-        return f"mlflow: {without_password(uri)}: {in_short(error)}"
+        return f"mlflow: {without_passwords(uri)}: {in_short(error)}"
     return None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tuner.errors import UsageError
-from tuner.tracking.wording import without_password
+from tuner.tracking.wording import without_passwords
 
 SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "file", "databricks")
 
@@ -17,7 +17,7 @@ def check_uri(uri: str) -> None:
     """Raise UsageError unless ``uri`` has a scheme that MLflow knows."""
     if _scheme(uri) not in SCHEMES:
         raise UsageError(
-            f"mlflow: expected a URI of {', '.join(f'{s}:' for s in SCHEMES)} got {without_password(uri)!r}; "
+            f"mlflow: expected a URI of {', '.join(f'{s}:' for s in SCHEMES)} got {without_passwords(uri)!r}; "
             "give e.g. sqlite:///mlflow.db or http://localhost:5000"
         )
 

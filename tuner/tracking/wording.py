@@ -12,7 +12,7 @@ def in_short(error: BaseException) -> str:
     """
     system = [cause for cause in _chain(error) if isinstance(cause, OSError) and cause.args]
     words = (system[-1].strerror or str(system[-1])) if system else str(error).strip()
-    text = without_password(words.splitlines()[0] if words else type(error).__name__)
+    text = without_passwords(words.splitlines()[0] if words else type(error).__name__)
     return text if len(text) <= 200 else text[:197] + "..."
 
 
@@ -25,6 +25,6 @@ def _chain(error: BaseException | None) -> list[BaseException]:
     return chain
 
 
-def without_password(text: str) -> str:
+def without_passwords(text: str) -> str:
     """``text`` with ``***`` for the password of every URL in it."""
     return re.sub(r"(://[^/:@\s]*):[^/\s]*@", r"\1:***@", text)

@@ -6,15 +6,16 @@ population, whatever optimizers are in it.
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
-from tuner.optim import Population
+from tuner.optim import Layout, Population
 from tuner.training.recipe import Recipe
 from tuner.training.slot import Diverged, Slot, initial_model
 from tuner.trial import Event, Finished, Metrics, Reported, Started, State, TrainingPlan, TrialSpec
@@ -24,7 +25,7 @@ from tuner.workloads import Split, Workload
 class Engine:
     """Trains up to ``slots`` trials of one workload at once on one device.
 
-    Trials whose models have the same number of parameters share a population. Nothing that a trial or the user's
+    Trials whose models have parameters of the same shapes share a population. Nothing that a trial or the user's
     code does raises from here: it becomes the trial's outcome (DIVERGED, or FAILED with the traceback as its note).
     """
 
@@ -42,9 +43,10 @@ class Engine:
         self.slots = slots
         self._workload, self._plan, self._worker = workload, plan, worker
         self._device, self._dtype, self._clock = torch.device(device), dtype, clock
-        self._populations: dict[int, Population] = {}
+        self._populations: dict[Layout, Population] = {}
         self._busy: dict[int, Slot] = {}
         self._stopping: set[int] = set()
+        self._broken: dict[int, str] = {}  # trials whose code raised within a step, and what it said
         self._events: list[Event] = []
         self._data: Split | None = None
 
@@ -79,7 +81,10 @@ class Engine:
         for slot in list(self._busy.values()):
             self._guarded(slot, slot.gradient)
         for population in self._populations.values():
-            population.step()
+            population.step(evaluate=lambda rows, at=population: self._losses(at, rows))  # type: ignore[misc]
+        for index, trouble in sorted(self._broken.items()):
+            self._end(self._busy[index], State.FAILED, note=trouble)
+        self._broken.clear()
         for slot in list(self._busy.values()):
             slot.step += 1
             if slot.is_due():
@@ -87,12 +92,25 @@ class Engine:
         events, self._events = self._events, []
         return events
 
+    def _losses(self, population: Population, rows: Sequence[int]) -> Tensor:
+        """Losses of rows at what stands in them now, NaN where the user's code raises; their gradients are written."""
+        slots = {slot.row: slot for slot in self._busy.values() if slot.population is population}
+        losses = []
+        for row in rows:
+            try:
+                with torch.enable_grad():
+                    losses.append(slots[row].probe())
+            except Exception:  # noqa: BLE001 - the user's code may raise anything; it is this trial's outcome
+                self._broken[slots[row].trial.index] = traceback.format_exc()
+                population.grads[row] = math.nan
+                losses.append(math.nan)
+        return torch.tensor(losses, dtype=torch.float64)
+
     def _start(self, trial: TrialSpec) -> Slot:
         recipe = Recipe.of(trial, self._workload.hypers)
         data = self._load()
         model = initial_model(self._workload, recipe, self._device, self._dtype)
-        size = sum(p.numel() for p in model.parameters())
-        population, row = self._row(size)
+        population, row = self._row(Layout.of_model(model))
         return Slot(
             trial, recipe, workload=self._workload, model=model, data=data, plan=self._plan, place=(population, row)
         )
@@ -108,13 +126,13 @@ class Engine:
         inputs, targets = (p.to(self._device, self._dtype if p.is_floating_point() else p.dtype) for p in parts)
         return inputs, targets
 
-    def _row(self, size: int) -> tuple[Population, int]:
-        """A free row for a model of ``size`` parameters; populations that nobody uses are dropped."""
+    def _row(self, layout: Layout) -> tuple[Population, int]:
+        """A free row for a model of this layout; populations that nobody uses are dropped."""
         used = {id(slot.population) for slot in self._busy.values()}
-        self._populations = {s: p for s, p in self._populations.items() if s == size or id(p) in used}
-        if size not in self._populations:
-            self._populations[size] = Population(self.slots, size, device=self._device, dtype=self._dtype)
-        population = self._populations[size]
+        self._populations = {at: p for at, p in self._populations.items() if at == layout or id(p) in used}
+        if layout not in self._populations:
+            self._populations[layout] = Population(self.slots, layout, device=self._device, dtype=self._dtype)
+        population = self._populations[layout]
         taken = {slot.row for slot in self._busy.values() if slot.population is population}
         return population, next(row for row in range(self.slots) if row not in taken)
 

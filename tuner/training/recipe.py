@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from tuner import optim, schedules
-from tuner.hyper import CLIP_NORM, SEED, Hyper, complete
-from tuner.trial import TrialSpec, Value
+from tuner.errors import HyperError, UsageError, suggest
+from tuner.hyper import AROUND, SEED, Hyper, complete
+from tuner.optim import Options, Then
+from tuner.optim.stage import Trajectory
+from tuner.trial import Params, TrialSpec, Value
+
+THEN = "then."
+THEN_AT = Hyper(
+    default=0.5, low=0.0, high=1.0, low_open=True, high_open=True, doc="share of the steps after which it takes over"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How one trial is trained: every hyperparameter present, checked, and in its place."""
+    """How one trial is trained: every hyperparameter present, checked, and in its place.
+
+    ``then.optimizer``, ``then.<rule>.<hyper>`` and ``then.at`` (a share of the steps) say which optimizer takes over
+    and when; the schedule goes on over the whole training, times the new optimizer's own rate.
+    """
 
     optimizer: str
     hypers: Mapping[str, Value]
     schedule: str
     schedule_hypers: Mapping[str, Value]
-    clip_norm: float | None
+    options: Options
+    then: tuple[Then, ...]
     batch_size: int
     seed: int
     workload: Mapping[str, Value]
@@ -29,38 +40,70 @@ class Recipe:
     @classmethod
     def of(cls, trial: TrialSpec, workload_hypers: Mapping[str, Hyper]) -> Recipe:
         """Read a trial's parameters. Raises UsageError where one is unknown or outside its domain."""
-        shared = {key: value for key, value in trial.params.items() if "." not in key}
+        params = trial.params
+        shared = {key: value for key, value in params.items() if "." not in key}
         optimizer = str(shared.pop("optimizer", "sgd"))
         schedule = str(shared.pop("schedule", "constant"))
-        clip_norm = shared.pop("clip_norm", CLIP_NORM.default)
+        around = {name: shared.pop(name, hyper.default) for name, hyper in AROUND.items()}
         seed = shared.pop("seed", trial.seed)
-        CLIP_NORM.check("clip_norm", clip_norm)
         SEED.check("seed", seed)
+        for name, hyper in AROUND.items():
+            hyper.check(name, around[name])
         workload = complete("workload", workload_hypers, shared)
+        schedule_hypers = complete(schedule, schedules.get(schedule).hypers, own(params, schedule))
         return cls(
             optimizer=optimizer,
-            hypers=complete(optimizer, optim.get(optimizer).hypers, own(trial, optimizer)),
+            hypers=complete(optimizer, optim.get(optimizer).hypers, own(params, optimizer)),
             schedule=schedule,
-            schedule_hypers=complete(schedule, schedules.get(schedule).hypers, own(trial, schedule)),
-            clip_norm=None if clip_norm is None else float(clip_norm),
+            schedule_hypers=schedule_hypers,
+            options=_options(around, trial.total_steps),
+            then=_then(params, trial.total_steps, schedule, schedule_hypers),
             batch_size=int(workload["batch_size"] or 0),
             seed=int(seed or 0),
             workload=workload,
             total_steps=trial.total_steps,
         )
 
-    def trajectory(self) -> Callable[[Tensor], Mapping[str, Tensor]]:
-        """The hypers that vary with the step: 0-based steps [n] -> {"lr": [n]} in float64."""
-        factor = schedules.get(self.schedule)
-        lr = float(self.hypers["lr"] or 0.0)
-
-        def values(steps: Tensor) -> Mapping[str, Tensor]:
-            return {"lr": lr * factor(steps, self.total_steps, **self.schedule_hypers)}
-
-        return values
+    def trajectory(self) -> Trajectory:
+        """The hypers that the schedule moves, ``lr`` at least: 0-based steps [n] -> [n] each, in float64."""
+        return _trajectory(self.hypers, self.schedule, self.schedule_hypers, self.total_steps)
 
 
-def own(trial: TrialSpec, name: str) -> dict[str, Value]:
-    """The trial's parameters of one optimizer or schedule, by their short names: ``adamw.lr`` as ``lr``."""
+def own(params: Params, name: str) -> dict[str, Value]:
+    """The parameters of one optimizer or schedule, by their short names: ``adamw.lr`` as ``lr``."""
     prefix = name + "."
-    return {key.removeprefix(prefix): value for key, value in trial.params.items() if key.startswith(prefix)}
+    return {key.removeprefix(prefix): value for key, value in params.items() if key.startswith(prefix)}
+
+
+def _options(around: Mapping[str, Value], total_steps: int) -> Options:
+    """What stands around the rule; the start of the plain average as a step, counted from 1."""
+    start = around["swa"]
+    return Options(**{**around, "swa": None if start is None else int(float(start) * total_steps) + 1})  # type: ignore[arg-type] # checked
+
+
+def _then(params: Params, total_steps: int, schedule: str, schedule_hypers: Mapping[str, Value]) -> tuple[Then, ...]:
+    """The optimizer that takes over, if one does; at least one step is made before."""
+    given = own(params, THEN.removesuffix("."))
+    if not given:
+        return ()
+    if "optimizer" not in given:
+        raise UsageError(f"then.optimizer is missing: it names the optimizer that {', '.join(given)} are for")
+    optimizer = str(given.pop("optimizer"))
+    at = given.pop("at", THEN_AT.default)
+    if not THEN_AT.contains(at):
+        raise HyperError("then.at", THEN_AT.expected(), at)
+    hypers = complete(optimizer, optim.get(optimizer).hypers, own(given, optimizer))
+    if strange := [key for key in given if not key.startswith(optimizer + ".")]:
+        known = ["at", "optimizer", *(f"{optimizer}.{name}" for name in hypers)]
+        raise UsageError(f"unknown parameter then.{strange[0]}{suggest(strange[0], known)}")
+    start = max(1, round(float(at or 0.0) * total_steps))
+    trajectory = _trajectory(hypers, schedule, schedule_hypers, total_steps)
+    return (Then(at=start, rule=optimizer, hypers=hypers, schedule=trajectory),)
+
+
+def _trajectory(
+    hypers: Mapping[str, Value], schedule: str, schedule_hypers: Mapping[str, Value], total_steps: int
+) -> Trajectory:
+    base = {name: float(value) for name, value in hypers.items() if isinstance(value, int | float)}
+    plan = schedules.plan_of(schedule, schedule_hypers, base)
+    return lambda steps: schedules.trajectory(steps, total_steps, base, plan)

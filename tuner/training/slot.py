@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from tuner import optim
 from tuner.optim import Population
 from tuner.training.batches import BatchOrder
 from tuner.training.progress import Progress, first_nonfinite
@@ -50,27 +49,41 @@ class Slot:
         self._workload, self._model, self._data = workload, model, data
         self._loss_arguments = loss_arguments(workload, recipe.workload)
         examples = len(data.train[0])
-        batch_size = examples if optim.get(recipe.optimizer).full_batch else recipe.batch_size
-        self._order = BatchOrder(recipe.seed, examples, batch_size)
+        self._orders = {
+            whole: BatchOrder(recipe.seed, examples, examples if whole else recipe.batch_size)
+            for whole in (False, True)
+        }
         self._generator = device_generator(population.params.device)
         self._losses: list[float] = []
         flat = torch.cat([p.detach().reshape(-1) for p in model.parameters()])
         population.fill(
-            row, recipe.optimizer, recipe.hypers, flat, schedule=recipe.trajectory(), clip_norm=recipe.clip_norm
+            row,
+            recipe.optimizer,
+            recipe.hypers,
+            flat,
+            schedule=recipe.trajectory(),
+            options=recipe.options,
+            then=recipe.then,
         )
         _bind(model, population.params[row], population.grads[row])
 
     def gradient(self) -> None:
         """Write this step's gradient into the row. Raises Diverged where the loss is not finite."""
         self.lr = self.population.lr(self.row)
-        self._generator.manual_seed(derive_seed(self.recipe.seed, "step", self.step))  # dropout, keyed by the step
-        inputs, targets = (part[self._order.at(self.step)] for part in self._data.train)
-        loss = self._workload.loss(self._model(inputs), targets, **self._loss_arguments)
-        loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
-        value = loss.item()
+        value = self.probe()
         if not math.isfinite(value):
             raise Diverged(f"loss became {value} at step {self.step + 1}")
         self._losses.append(value)
+
+    def probe(self) -> float:
+        """The loss of this step's batch at what now stands in the row; its gradient goes into the row's, afresh."""
+        self.population.grads[self.row].zero_()
+        order = self._orders[self.population.rule(self.row).full_batch]
+        self._generator.manual_seed(derive_seed(self.recipe.seed, "step", self.step))  # dropout, keyed by the step
+        inputs, targets = (part[order.at(self.step)] for part in self._data.train)
+        loss = self._workload.loss(self._model(inputs), targets, **self._loss_arguments)
+        loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+        return loss.item()
 
     def is_due(self) -> bool:
         """Whether the plan wants an evaluation after the steps done so far."""
@@ -84,13 +97,15 @@ class Slot:
     def evaluate(self) -> Mapping[str, float]:
         """Metrics on the validation set, the mean training loss since the last evaluation, and the last rate used.
 
-        Raises Diverged where one is not finite.
+        Averages of the weights are measured too, as ``ema_<metric>`` and ``swa_<metric>``; buffers, such as running
+        means, are those of the weights in training. Raises Diverged where a number is not finite.
         """
-        self._model.eval()
-        inputs, targets = self._data.valid
-        measured: Mapping[str, Tensor | float] = self._workload.measure(self._model(inputs), targets)
-        self._model.train()
-        metrics = {name: float(value) for name, value in measured.items()}
+        weights = self.population.weights(self.row)
+        metrics = {
+            f"{name}_{metric}" if name else metric: value
+            for name, average in weights.items()
+            for metric, value in self._measured(average).items()
+        }
         metrics["train_loss"] = sum(self._losses) / max(len(self._losses), 1)
         metrics["lr"] = self.lr
         self._losses.clear()
@@ -98,6 +113,20 @@ class Slot:
             raise Diverged(f"{name} became {metrics[name]} at step {self.step}")
         self.progress.add(metrics)
         return metrics
+
+    def _measured(self, weights: Tensor) -> Mapping[str, float]:
+        """Metrics on the validation set with other ``weights`` [P] in the row for a moment."""
+        row = self.population.params[self.row]
+        trained = row.clone()
+        inputs, targets = self._data.valid
+        self._model.eval()
+        try:
+            row.copy_(weights)
+            measured: Mapping[str, Tensor | float] = self._workload.measure(self._model(inputs), targets)
+            return {name: float(value) for name, value in measured.items()}
+        finally:
+            row.copy_(trained)
+            self._model.train()
 
 
 def device_generator(device: torch.device) -> torch.Generator:

@@ -48,7 +48,7 @@ _VARIABLES = {
     GRID: f"var(--grid, {GRID})",
     PAGE: f"var(--page, {PAGE})",
 }
-_HUES = (BLUE, ACCENT, "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d3b", "#b8ae00")
+HUES = (BLUE, ACCENT, "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d3b", "#b8ae00")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 STROKES: tuple[LineStyleType, ...] = ("-", (0, (5, 2)), (0, (2, 1)), (0, (6, 1, 1, 1)), (0, (1, 1)))
 
@@ -96,7 +96,7 @@ class Look:
 def looks(results: Results) -> dict[str, Look]:
     """A look for each optimizer of the sweep, by its place in the alphabet."""
     return {
-        name: Look(_HUES[i % len(_HUES)], _MARKERS[i // len(_HUES) % len(_MARKERS)])
+        name: Look(HUES[i % len(HUES)], _MARKERS[i // len(HUES) % len(_MARKERS)])
         for i, name in enumerate(results.optimizers)
     }
 

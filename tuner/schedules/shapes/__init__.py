@@ -18,8 +18,3 @@ for _module in pkgutil.iter_modules(__path__, __name__ + "."):
 def names() -> list[str]:
     """The names of all schedules, sorted."""
     return list(registry)
-
-
-def get(name: str) -> Schedule:
-    """The schedule of that name. Raises UnknownNameError with the nearest names."""
-    return registry[name]

@@ -27,7 +27,8 @@ from tuner.schedules.schedule import Numbers, Schedule
 
 def shape(step: Tensor, total: Tensor, h: Numbers) -> Tensor:
     """The step size that the permutation puts here; the run's last factor stays."""
-    nodes = 2.0 ** torch.ceil(torch.log2(total))
+    mantissa, _ = torch.frexp(total)
+    nodes = torch.where(mantissa == 0.5, total, total / mantissa)
     place = fractal(torch.minimum(step, total - 1.0), nodes)
     node = torch.cos(math.pi * (place + 0.5) / nodes)
     return h["low"] / ((1.0 + h["low"]) / 2.0 - (1.0 - h["low"]) / 2.0 * node)
@@ -39,12 +40,12 @@ def fractal(step: Tensor, nodes: Tensor) -> Tensor:
     Bit by bit from the last: each bit of the step halves the places that are left, and a set one turns them round, so
     bit j of the place, from the first, is the parity of the last j + 1 bits of the step.
     """
-    step, nodes = torch.broadcast_tensors(step.floor(), nodes)  # type: ignore[no-untyped-call] # torch's own
-    place, turned, width = torch.zeros_like(step), torch.zeros_like(step), nodes / 2.0
+    step, width = step.floor(), nodes / 2.0
+    place = turned = torch.zeros_like(step)
     while (width >= 1.0).any():
         turned = (turned + step.remainder(2.0)).remainder(2.0)
         place = place + torch.where(width >= 1.0, turned * width, 0.0)
-        step, width = torch.floor(step / 2.0), width / 2.0
+        step, width = (step / 2.0).floor(), width / 2.0
     return place
 
 

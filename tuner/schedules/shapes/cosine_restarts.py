@@ -1,7 +1,7 @@
-r"""Cosine waves down, each starting again at the base rate and as long as the last one times a factor.
+r"""Cosine waves down, again and again, each as long as the last one times a factor.
 
 .. math::
-    factor(s) = final + (1 - final) \, \tfrac12 (1 + \cos(\pi \, (s - s_i) / T_i)), \qquad
+    factor(s) = final + (1 - final) \, peaks^i \, \tfrac12 (1 + \cos(\pi \, (s - s_i) / T_i)), \qquad
     T_i = T_0 \cdot multiplier^i, \quad s_i = \sum_{j < i} T_j, \quad T_0 = round(period \cdot total)
 
 where i is the wave that s lies in. Reference: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm
@@ -27,9 +27,10 @@ def shape(step: Tensor, total: Tensor, h: Numbers) -> Tensor:
     # The i-th wave starts after first * (multiplier**i - 1) / growth steps. Solved for i; half a step keeps rounding
     # from putting the first step of a wave into the one before.
     grown = torch.floor(torch.log1p((step + 0.5) * growth / first) / torch.log(h["multiplier"]))
-    start = torch.where(growth == 0, waves * first, first * (h["multiplier"] ** grown - 1.0) / growth)
-    length = torch.where(growth == 0, first, first * h["multiplier"] ** grown)
-    return descend(half_wave((step - start) / length), h["final"])
+    wave = torch.where(growth == 0, waves, grown)
+    length = first * h["multiplier"] ** wave
+    start = torch.where(growth == 0, waves * first, (length - first) / growth)
+    return descend(h["peaks"] ** wave * half_wave((step - start) / length), h["final"])
 
 
 schedule = Schedule(
@@ -52,6 +53,7 @@ schedule = Schedule(
             search=choice(1, 2),
             doc="length of each wave over that of the last",
         ),
+        "peaks": Hyper(default=1.0, low=0, low_open=True, high=1, doc="height of each wave over that of the last"),
         "final": FINAL,
     },
     shape=shape,

@@ -3,7 +3,7 @@ r"""Explore at the base rate, then exploit: a straight line down to nothing.
 .. math:: factor(s) = \min\left(1, \frac{1 - s / total}{1 - explore}\right)
 
 It is ``wsd`` with a linear tail, told by how long it explores. Reference: Iyer et al., "Wide-minima Density Hypothesis
-and the Explore-Exploit Learning Rate Schedule" (2020), who advise to explore for half of the run.
+and the Explore-Exploit Learning Rate Schedule" (2020).
 """
 
 from __future__ import annotations

@@ -6,9 +6,10 @@ r"""Up to the base rate along half a cosine wave, then down along another to far
         final + (1 - final) \tfrac12 (1 + \cos(\pi (s - P) / (total - 1 - P))) & s > P
     \end{cases}
 
-with the peak at :math:`P = peak \cdot total - 1`. Here the base rate is the largest. Reference: Smith and Topin,
-"Super-Convergence: Very Fast Training of Neural Networks Using Large Learning Rates" (2018), in the two-phase form of
-torch's OneCycleLR (start = 1/div_factor, final = start/final_div_factor).
+with the peak at :math:`P = peak \cdot total - 1`. Here the base rate is the largest; with ``peak_momentum`` the
+momentum moves against it, along the same curve with start = final = 0. Reference: Smith and Topin, "Super-Convergence:
+Very Fast Training of Neural Networks Using Large Learning Rates" (2018), in the two-phase form of torch's OneCycleLR
+(start = 1/div_factor, final = start/final_div_factor).
 """
 
 from __future__ import annotations
@@ -45,4 +46,5 @@ schedule = Schedule(
         "final": Hyper(default=4e-6, low=0, high=1, search=log(1e-6, 0.1), doc="factor at the last step"),
     },
     shape=shape,
+    ends=("start", "final"),
 )

@@ -42,7 +42,7 @@ schedule = Schedule(
     page=__doc__,
     own={
         "constant_fraction": Hyper(
-            default=0.0, low=0, high=1, search=uniform(0.0, 0.9), doc="share of all steps before the wave"
+            default=0.5, low=0, high=1, search=uniform(0.0, 0.9), doc="share of all steps before the wave"
         ),
         "warmup_fraction": Hyper(
             default=0.0, low=0, high=1, doc="0: no warmup; else it ends with the hold, or after this share where longer"

@@ -6,13 +6,15 @@ with those heights and the slopes
 .. math::
     d_i = \frac{2 \delta_{i-1} \delta_i}{\delta_{i-1} + \delta_i}, \qquad \delta_i = h_{i+1} - h_i
 
-(0 where a neighbour is flat), and at the two ends :math:`(3 \delta_0 - \delta_1) / 2`, held between 0 and
-:math:`3 \delta_0`, and its mirror image. So it never rises and never leaves its heights. Reference: Fritsch and Butland,
-"A Method for Constructing Local Monotone Piecewise Cubic Interpolants" (SIAM J. Sci. Stat. Comput., 1984), with the ends
-as in SciPy's PchipInterpolator.
+(0 where a neighbour is flat), and at the two ends :math:`\min(0, (3 \delta_0 - \delta_1) / 2)` and its mirror image. So
+it never rises and never leaves its heights. Reference: Fritsch and Butland, "A Method for Constructing Local Monotone
+Piecewise Cubic Interpolants" (SIAM Journal on Scientific and Statistical Computing, 1984), with the ends that SciPy's
+PchipInterpolator has.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -29,7 +31,7 @@ def shape(step: Tensor, total: Tensor, h: Numbers) -> Tensor:
     heights = [torch.ones((), dtype=torch.float64)]
     for name in KNOTS:
         heights.append(heights[-1] * h[name])
-    slopes = _slopes([after - before for before, after in zip(heights, heights[1:], strict=False)])
+    slopes = _slopes([after - before for before, after in pairwise(heights)])
     quarter = at.floor().clamp_max(len(KNOTS) - 1.0)
     pieces = (
         torch.where(quarter == i, _cubic(at - i, heights[i], heights[i + 1], slopes[i], slopes[i + 1]), 0.0)
@@ -40,11 +42,9 @@ def shape(step: Tensor, total: Tensor, h: Numbers) -> Tensor:
 
 def _slopes(rises: list[Tensor]) -> list[Tensor]:
     """At every knot, from how much the height changes between them: never positive."""
-    inner = [2.0 * a * b / torch.where(a * b > 0, a + b, 1.0) for a, b in zip(rises, rises[1:], strict=False)]
-    first, last = (
-        torch.minimum(torch.maximum((3.0 * near - far) / 2.0, 3.0 * near), torch.zeros(()).double())
-        for near, far in ((rises[0], rises[1]), (rises[-1], rises[-2]))
-    )
+    inner = [2.0 * a * b / torch.where(a * b > 0, a + b, 1.0) for a, b in pairwise(rises)]
+    first = ((3.0 * rises[0] - rises[1]) / 2.0).clamp_max(0.0)
+    last = ((3.0 * rises[-1] - rises[-2]) / 2.0).clamp_max(0.0)
     return [first, *inner, last]
 
 

@@ -13,19 +13,24 @@ from torch import Tensor
 from tuner.hyper import Hyper, integer, log
 from tuner.schedules.schedule import Numbers, Schedule, descend, progress
 
+CYCLES = Hyper(default=4, low=1, integer=True, search=integer(1, 10), doc="times up and down in a run")
+LOW = Hyper(default=0.1, low=0, high=1, search=log(0.01, 0.5), doc="factor at the low points")
+
+
+def wave(cycles: Tensor) -> Tensor:
+    """The distance from the nearest low point, 1 in the middle of a cycle, after so many ``cycles``."""
+    return 1.0 - (torch.remainder(2.0 * cycles, 2.0) - 1.0).abs()
+
 
 def shape(step: Tensor, total: Tensor, h: Numbers) -> Tensor:
-    """The distance from the nearest low point."""
-    phase = torch.remainder(2.0 * h["cycles"] * progress(step, total), 2.0)
-    return descend(1.0 - (phase - 1.0).abs(), h["low"])
+    """The wave above the low rate."""
+    return descend(wave(h["cycles"] * progress(step, total)), h["low"])
 
 
 schedule = Schedule(
     name="triangular",
     page=__doc__,
-    own={
-        "cycles": Hyper(default=4, low=1, integer=True, search=integer(1, 10), doc="times up and down in a run"),
-        "low": Hyper(default=0.1, low=0, high=1, search=log(0.01, 0.5), doc="factor at the low points"),
-    },
+    own={"cycles": CYCLES, "low": LOW},
     shape=shape,
+    ends=("low",),
 )
