@@ -173,6 +173,19 @@ AROUND: Mapping[str, Hyper] = {
 """What any trial may have around its optimizer."""
 SEED = Hyper(default=0, low=0, integer=True, doc="initial values, data order and dropout; the trial's own when absent")
 
+THEN = "then."
+"""What the parameters of the optimizer that takes over during training begin with."""
+
+THEN_AT = Hyper(
+    default=0.5,
+    low=0.0,
+    high=1.0,
+    low_open=True,
+    high_open=True,
+    search=uniform(0.1, 0.9),
+    doc="share of the steps after which the next optimizer takes over",
+)
+
 
 def complete(owner: str, hypers: Mapping[str, Hyper], given: Mapping[str, Value]) -> dict[str, Value]:
     """Every hyper of ``owner`` with its value: the given one (``one_minus_x`` read as ``1 - x``) or the default.

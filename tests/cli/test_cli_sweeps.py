@@ -101,3 +101,19 @@ def test_the_same_spec_and_seed_propose_the_same_trials_and_curves(sweep, tmp_pa
     second = sweep()[1]
     assert [r.spec.params for r in first] == [r.spec.params for r in second]
     assert [[p.metrics for p in r.curve] for r in first] == [[p.metrics for p in r.curve] for r in second]
+
+
+def test_an_optimizer_can_take_over_and_weights_be_averaged(sweep, tuner, tmp_path):
+    extra = "  then: {at: {uniform: [0.4, 0.6]}, optimizer: {momentum: {lr: 0.01}}}\n  ema: 0.9\n"
+    result, records = sweep(extra=extra)
+    assert result["outcomes"] == {"completed": 6}
+    for record in records:
+        assert 0.4 <= record.spec.params["then.at"] <= 0.6
+        assert record.spec.params["then.momentum.lr"] == 0.01
+        assert {"loss", "ema_loss"} <= record.curve[-1].metrics.keys()
+    store = ("--store", f"sqlite:///{tmp_path / 'store.db'}")
+    again = tmp_path / "again.yaml"
+    fixed = tuner("best", "one", *store).out
+    again.write_text(f"workload: noisy-quadratic\nobjective: loss\nbudget: {{trials: 2, steps: 4}}\n{fixed}")
+    assert tuner("run", again, "--check", "--json").json()["searched"] == []
+    assert "then.optimizer" in tuner("export", "one", "-f", "script", *store).err

@@ -121,7 +121,7 @@ def wrong(kind: type[TunerError], expected: str, ref: str):
         ),
         wrong(WorkloadError, r"TypeError: Can't instantiate abstract class Unfinished", "{folder}/mine.py:Unfinished"),
         wrong(UsageError, r"workload module 'no_such': not found; install", "no_such:Mine"),
-        wrong(UsageError, r"workload module 'torch.no_such': not found; .*path/to/file.py:Name", "torch.no_such:Mine"),
+        wrong(UsageError, r"workload module 'torch.no_such': not found; .*path/to/file.py:name", "torch.no_such:Mine"),
         wrong(
             UsageError, r"workload module 'no_such.at_all': No module named 'no_such'; install", "no_such.at_all:Mine"
         ),

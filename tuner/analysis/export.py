@@ -12,7 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 import tuner.optim
 from tuner.analysis import text
 from tuner.analysis.results import owned
-from tuner.hyper import AROUND, complete
+from tuner.errors import TunerError
+from tuner.hyper import AROUND, THEN, complete
 from tuner.trial import Params, Sweep, TrialRecord, Value
 from tuner.workloads import load, loss_arguments, model_arguments
 
@@ -64,9 +65,11 @@ def to_script(sweep: Sweep, record: TrialRecord, workload_ref: str) -> str:
 
     The optimizer is torch.optim's own where the rule has a counterpart there, else the rule as a torch optimizer.
     Initial values and data order come from torch's generator, so the result is alike, not the same bit for bit.
-    Raises what ``tuner.workloads.load`` raises for a workload that cannot be loaded.
+    Raises TunerError for a trial that did more than a plain loop does (``sam_rho``, ``then.optimizer``, ...), and what
+    ``tuner.workloads.load`` raises for a workload that cannot be loaded.
     """
     params = record.spec.params
+    _refuse_beyond_plain(params)
     optimizer, schedule = str(params["optimizer"]), str(params["schedule"])
     workload, rule = load(workload_ref), tuner.optim.get(optimizer)
     hypers = complete(optimizer, rule.hypers, owned(params, optimizer))
@@ -97,8 +100,19 @@ def to_script(sweep: Sweep, record: TrialRecord, workload_ref: str) -> str:
             if equivalent is None
             else _call(f"torch.optim.{equivalent.optimizer}", ["model.parameters()"], equivalent.keywords(hypers))
         ),
-        factor=_call("partial", [f"get({_literal(schedule)})", "total_steps=STEPS"], owned(params, schedule)),
+        scheduler=_call("as_torch_scheduler", [_literal(schedule), "optimizer", "STEPS"], owned(params, schedule)),
     )
+
+
+def _refuse_beyond_plain(params: Params) -> None:
+    """Raise TunerError where a trial did what a plain loop does not: the script must not pretend."""
+    options = [n for n, hyper in AROUND.items() if n != "clip_norm" and params.get(n, hyper.default) != hyper.default]
+    beyond = options + [name for name in params if name == f"{THEN}optimizer"]
+    if beyond:
+        raise TunerError(
+            f"export: a plain PyTorch script has no {', '.join(beyond)}, which this trial used; "
+            "`--format yaml` keeps everything, and a spec with that space trains it again"
+        )
 
 
 def _nested(params: Params) -> dict[str, object]:
@@ -107,7 +121,16 @@ def _nested(params: Params) -> dict[str, object]:
     around = {name: value for name, value in params.items() if name in AROUND}
     own = {n: v for n, v in params.items() if "." not in n and n not in branches and n not in around}
     chosen = {branch: {name: owned(params, name)} for branch, name in branches.items()}
-    return {**chosen, **around, "workload": own}
+    then = _nested_then(owned(params, THEN.removesuffix(".")))
+    return {**chosen, **then, **around, "workload": own}
+
+
+def _nested_then(given: Params) -> dict[str, object]:
+    """The optimizer that takes over, where one does."""
+    if not given:
+        return {}
+    name = str(given["optimizer"])
+    return {"then": {"at": given["at"], "optimizer": {name: owned(given, name)}}}
 
 
 def _cell(value: Value) -> Value:

@@ -109,7 +109,8 @@ def trial_range(trials: Sequence[int]) -> str:
 
 def _row(place: Place, searched: Sequence[str]) -> Row:
     it = place.configuration
-    telling = {*searched, f"{it.optimizer}.lr"} - {"optimizer", "schedule"}  # the rate is told even where it is fixed
+    rates = {f"{it.optimizer}.lr", f"then.{it.params.get('then.optimizer')}.lr"}  # told even where they are fixed
+    telling = {*searched, *rates} - {"optimizer", "schedule"}
     own = [name for name in it.params if name in telling]
     return Row(
         rank=place.rank,

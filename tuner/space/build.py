@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tuner.errors import SpecError, UnknownNameError, UsageError
-from tuner.hyper import AROUND, ONE_MINUS, SEED, Hyper, find
+from tuner.hyper import AROUND, ONE_MINUS, SEED, THEN, THEN_AT, Hyper, find
 from tuner.hyper import Range as SearchRange
 from tuner.space.distributions import Choice, Distribution, Fixed, Int, Log, Range, Uniform, is_number
 from tuner.space.draft import DefaultRange, Draft, Group, Written
@@ -58,12 +58,13 @@ def _only(space: Space, problems: Problems, at: Path) -> list[Params]:
 
 def build_branches(
     draft: Draft, *, optimizers: Entries, schedules: Entries, problems: Problems, at: Path = ()
-) -> tuple[Branch, Branch]:
-    """The choice of optimizer and of schedule: the part of a space that does not depend on the workload."""
+) -> tuple[Branch, ...]:
+    """The choice of optimizer, of one to take over, and of schedule: what does not depend on the workload."""
     if not draft.optimizer:
         problems.add((*at, "optimizer"), f"expected at least one optimizer; known: {', '.join(optimizers)}")
     return (
         _branch("optimizer", draft.optimizer, optimizers, problems, (*at, "optimizer")),
+        *([_then(draft.then, optimizers, problems, (*at, "then", "optimizer"))] if draft.then else []),
         _branch("schedule", draft.schedule, schedules, problems, (*at, "schedule"))
         if draft.schedule
         else Branch("schedule", {CONSTANT: _options(CONSTANT, schedules[CONSTANT], {}, problems, at)}),
@@ -79,8 +80,11 @@ def build_shared(draft: Draft, *, workload: Hypers, problems: Problems, at: Path
     declared = {key: written for key, written in draft.optional.items() if key in workload}
     # A seed that is searched takes the place of the trial's own; otherwise it is no parameter.
     known = {**workload, "seed": SEED} if "seed" in draft.workload else workload
-    return _parameters("space", around, draft.around, problems, at) | _parameters(
-        "the workload", known, {**declared, **draft.workload}, problems, (*at, "workload")
+    when = _parameters("then", {"at": THEN_AT}, draft.then_at, problems, (*at, "then")) if draft.then else {}
+    return (
+        {f"{THEN}{name}": distribution for name, distribution in when.items()}
+        | _parameters("space", around, draft.around, problems, at)
+        | _parameters("the workload", known, {**declared, **draft.workload}, problems, (*at, "workload"))
     )
 
 
@@ -94,6 +98,16 @@ def _branch(name: str, entries: Mapping[str, Group], known: Entries, problems: P
         chosen = group or {key: DefaultRange() for key, hyper in hypers.items() if hyper.search is not None}
         options[entry] = _options(entry, hypers, chosen, problems, (*at, entry))
     return Branch(name, options)
+
+
+def _then(entries: Mapping[str, Group], known: Entries, problems: Problems, at: Path) -> Branch:
+    """The choice of the optimizer that takes over; its parameters stand beside those of the first, under ``then.``."""
+    branch = _branch("optimizer", entries, known, problems, at)
+    prefixed = {
+        option: {f"{THEN}{name}": distribution for name, distribution in own.items()}
+        for option, own in branch.options.items()
+    }
+    return Branch(f"{THEN}optimizer", prefixed)
 
 
 def _options(entry: str, hypers: Hypers, group: Group, problems: Problems, at: Path) -> dict[str, Distribution]:

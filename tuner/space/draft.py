@@ -8,6 +8,7 @@
       nag: {lr: {normal: [-2.4, 1.4], log10: true}}     # mean and standard deviation, here of log10(lr)
       sgd: {}                         # every hyperparameter that has a default range
     schedule: ...                     # the same forms; constant when absent
+    then: {at: {uniform: [0.3, 0.9]}, optimizer: {sgd: {lr: {log: [1e-3, 1]}}}}    # takes over at a share of the steps
     clip_norm: {choice: [null, 1.0]}               # and whatever else stands around an optimizer: sam_rho, ema, ...
     workload: {width: {int: [16, 128], log: true}}
     optional: {dropout: {choice: [0.0, 0.1]}}      # the workload's, where it declares them (for presets)
@@ -53,11 +54,14 @@ Group = Mapping[str, Written]
 class Draft:
     """Sections of a space by the keys they are written under; an absent section is empty.
 
-    ``around`` holds what any trial may have around its optimizer (``tuner.hyper.AROUND``), written without a section.
+    ``then`` holds the optimizers that take over during training, ``then_at`` when (under ``at``). ``around`` holds what
+    any trial may have around its optimizer (``tuner.hyper.AROUND``), written without a section.
     """
 
     optimizer: Mapping[str, Group] = field(default_factory=dict)
     schedule: Mapping[str, Group] = field(default_factory=dict)
+    then: Mapping[str, Group] = field(default_factory=dict)
+    then_at: Group = field(default_factory=dict)
     around: Group = field(default_factory=dict)
     workload: Group = field(default_factory=dict)
     optional: Group = field(default_factory=dict)
@@ -68,6 +72,8 @@ class Draft:
         return Draft(
             optimizer=_merge_entries(base.optimizer, self.optimizer),
             schedule=_merge_entries(base.schedule, self.schedule),
+            then=_merge_entries(base.then, self.then),
+            then_at=_merge(base.then_at, self.then_at),
             around=_merge(base.around, self.around),
             workload=_merge(base.workload, self.workload),
             optional=_merge(base.optional, self.optional),
@@ -84,6 +90,7 @@ class Draft:
         whole: dict[str, object] = {
             "optimizer": {name: _form(group) for name, group in self.optimizer.items()},
             "schedule": {name: _form(group) for name, group in self.schedule.items()},
+            "then": self._then_form(),
             **_form(self.around),
             "workload": _form(self.workload),
             "optional": _form(self.optional),
@@ -91,8 +98,12 @@ class Draft:
         }
         return {key: section for key, section in whole.items() if section}
 
+    def _then_form(self) -> dict[str, object]:
+        optimizers = {name: _form(group) for name, group in self.then.items()}
+        return {"optimizer": optimizers, **_form(self.then_at)} if optimizers else {}
 
-OWN_SECTIONS = ("optimizer", "schedule", *AROUND, "workload", "optional")
+
+OWN_SECTIONS = ("optimizer", "schedule", "then", *AROUND, "workload", "optional")
 SECTIONS = (*OWN_SECTIONS, LIST)
 
 
@@ -124,7 +135,10 @@ def _sections(data: object, known: tuple[str, ...], problems: Problems, at: Path
         return Draft()
     for key in [key for key in data if key not in known]:
         problems.add((*at, key), f"unknown key{suggest(key, known)}; known: {', '.join(known)}")
+    then, then_at = _then(data["then"], problems, (*at, "then")) if "then" in data else ({}, {})
     return Draft(
+        then=then,
+        then_at=then_at,
         optimizer=_entries(data.get("optimizer", {}), problems, (*at, "optimizer")),
         schedule=_entries(data.get("schedule", {}), problems, (*at, "schedule")),
         around=_group({key: data[key] for key in AROUND if key in data}, problems, at),
@@ -132,6 +146,17 @@ def _sections(data: object, known: tuple[str, ...], problems: Problems, at: Path
         optional=_group(data.get("optional", {}), problems, (*at, "optional")),
         configurations=_configurations(data[LIST], problems, (*at, LIST)) if LIST in data else (),
     )
+
+
+def _then(data: object, problems: Problems, at: Path) -> tuple[dict[str, Group], Group]:
+    """The optimizers that take over, and when."""
+    if not isinstance(data, dict) or "optimizer" not in data:
+        problems.add(at, f"expected a mapping with optimizer and at, got {brief(data)}")
+        return {}, {}
+    for key in [key for key in data if key not in ("optimizer", "at")]:
+        problems.add((*at, key), f"unknown key{suggest(key, ('optimizer', 'at'))}; known: optimizer, at")
+    entries = _entries(data["optimizer"], problems, (*at, "optimizer"))
+    return entries, _group({"at": data["at"]} if "at" in data else {}, problems, at)
 
 
 def _configurations(data: object, problems: Problems, at: Path) -> tuple[Draft, ...]:

@@ -63,7 +63,7 @@ class Engine:
         self._events.append(Started(trial=trial.index, attempt=trial.attempt, at=self._clock(), worker=self._worker))
         try:
             self._busy[trial.index] = self._start(trial)
-        except Exception:  # noqa: BLE001 - the user's code may raise anything; it is this trial's outcome
+        except (Exception, SystemExit):  # noqa: BLE001 - the user's code may raise anything; it is this trial's outcome
             self._finish(trial, State.FAILED, note=traceback.format_exc())
 
     def stop(self, trial: int) -> None:
@@ -100,9 +100,8 @@ class Engine:
             try:
                 with torch.enable_grad():
                     losses.append(slots[row].probe())
-            except Exception:  # noqa: BLE001 - the user's code may raise anything; it is this trial's outcome
+            except (Exception, SystemExit):  # noqa: BLE001 - the user's code may raise anything; it is this trial's outcome
                 self._broken[slots[row].trial.index] = traceback.format_exc()
-                population.grads[row] = math.nan
                 losses.append(math.nan)
         return torch.tensor(losses, dtype=torch.float64)
 
@@ -152,7 +151,7 @@ class Engine:
             work()
         except Diverged as reason:
             self._end(slot, State.DIVERGED, note=str(reason))
-        except Exception:  # noqa: BLE001 - the user's code may raise anything; it is this trial's outcome
+        except (Exception, SystemExit):  # noqa: BLE001 - the user's code may raise anything; it is this trial's outcome
             self._end(slot, State.FAILED, note=traceback.format_exc())
 
     def _end(self, slot: Slot, outcome: State, note: str = "") -> None:

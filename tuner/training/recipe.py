@@ -7,15 +7,10 @@ from dataclasses import dataclass
 
 from tuner import optim, schedules
 from tuner.errors import HyperError, UsageError, suggest
-from tuner.hyper import AROUND, SEED, Hyper, complete
+from tuner.hyper import AROUND, SEED, THEN, THEN_AT, Hyper, complete
 from tuner.optim import Options, Then
 from tuner.optim.stage import Trajectory
 from tuner.trial import Params, TrialSpec, Value
-
-THEN = "then."
-THEN_AT = Hyper(
-    default=0.5, low=0.0, high=1.0, low_open=True, high_open=True, doc="share of the steps after which it takes over"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 
 from tuner.errors import WorkloadError, suggest
+from tuner.hyper import AROUND
 from tuner.workloads.base import Workload, hyper_parameters
 from tuner.workloads.rehearsal import rehearse
 
 # What every trial has besides its workload's hyperparameters; see the names in tuner.trial.
-_RESERVED = {"optimizer", "schedule", "clip_norm", "seed"}
+_RESERVED = {"optimizer", "schedule", "seed", *AROUND}
 # What the engine reports of every trial besides its workload's metrics.
 _REPORTED = {"train_loss", "lr"}
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from tuner.errors import WorkloadError, suggest
+from tuner.loading import user_code
 from tuner.workloads.base import Split, Workload, loss_arguments, model_arguments
-from tuner.workloads.faults import user_code
 
 _EXAMPLES = 64
 

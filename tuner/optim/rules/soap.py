@@ -25,9 +25,10 @@ from torch import Tensor
 from tuner.hyper import Hyper, integer
 from tuner.optim import kernel
 from tuner.optim.hypers import beta, epsilon, learning_rate, weight_decay
-from tuner.optim.kernel import Coefficients, State, power_gap
+from tuner.optim.kernel import Coefficients, State
 from tuner.optim.layout import Layout, Part, is_matrix
 from tuner.optim.rule import Numbers, Rule
+from tuner.optim.rules import lamb
 
 LONGEST = 2048
 
@@ -35,18 +36,12 @@ LONGEST = 2048
 def coefficients(h: Numbers, t: Tensor) -> Coefficients:
     """AdamW's from the second step on, and at which steps the axes are found."""
     moves = (t > 1.0).to(t)
-    count = (t - 1.0).clamp_min(1.0)
+    adam = lamb.coefficients(h, (t - 1.0).clamp_min(1.0))
     return {
-        "-lr": -h["lr"] * moves,
+        **adam,
+        **{name: adam[name] * moves for name in ("-lr", "1-beta1", "1-beta2")},
         "-lr*decay": -h["lr"] * h["weight_decay"] * moves,
-        "beta1": h["beta1"],
-        "1-beta1": (1.0 - h["beta1"]) * moves,
-        "beta2": h["beta2"],
-        "1-beta2": (1.0 - h["beta2"]) * moves,
         "new": 1.0 - h["beta2"],
-        "n": 1.0 / power_gap(h["beta1"], count),
-        "c": 1.0 / power_gap(h["beta2"], count),
-        "eps": h["eps"],
         "first": 1.0 - moves,
         "turns": moves * ((t - 1.0) % h["interval"] == 0.0),
     }
@@ -78,10 +73,9 @@ def update(params: Tensor, grads: Tensor, state: State, c: Numbers, *, layout: L
     v.mul_(c["beta2"]).addcmul_(g * c["1-beta2"], g)
     n.mul_(c["n"]).div_((v * c["c"]).sqrt_().add_(c["eps"]))
     params.addcmul_(params, c["-lr*decay"]).addcmul_(_turned(n, state, layout, back=True), c["-lr"])
-    for name in state if len(turns) else ():
-        if name.startswith("axes"):
-            axes, average = state[name], state[name.replace("axes", "average")]
-            axes[turns] = torch.linalg.qr(average[turns] @ axes[turns])[0]
+    for name in [name for name in state if name.startswith("axes") and len(turns)]:
+        axes, average = state[name], state[name.replace("axes", "average")]
+        axes[turns] = torch.linalg.qr(average[turns] @ axes[turns])[0]
 
 
 def _sides(part: Part) -> Iterator[tuple[str, int]]:
