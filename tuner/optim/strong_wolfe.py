@@ -18,6 +18,8 @@ from typing import NamedTuple
 ARMIJO, CURVATURE = 1e-4, 0.9
 MOST = 25
 """Evaluations after the first."""
+NARROWEST = 1e-9
+"""The search ends where a bracket spans less than this in every parameter."""
 
 
 class Point(NamedTuple):
@@ -32,11 +34,10 @@ Search = Generator[float, tuple[float, float], float]
 """Yields step lengths, is sent loss and slope there, returns the length to take."""
 
 
-def search(start: Point, first: float, reach: float, tolerance: float) -> Search:
+def search(start: Point, first: float, reach: float) -> Search:
     """Look along a descent direction from ``start`` (at 0), first at ``first``.
 
-    ``reach`` is the largest entry of the direction: the search ends where a bracket spans less than ``tolerance`` in
-    every parameter. Without a finite start ``first`` is returned.
+    ``reach`` is the largest entry of the direction. Without a finite start ``first`` is returned.
     """
     if not (math.isfinite(start.value) and math.isfinite(start.slope)):
         return first
@@ -52,7 +53,7 @@ def search(start: Point, first: float, reach: float, tolerance: float) -> Search
         last, new = new, Point(at, *(yield at))
     else:
         return start.at if start.value <= new.value else new.at
-    return (yield from _narrow(start, (last, new), MOST - tries, tolerance / reach))
+    return (yield from _narrow(start, (last, new), MOST - tries, NARROWEST / reach))
 
 
 def _narrow(start: Point, bracket: tuple[Point, Point], most: int, narrowest: float) -> Search:

@@ -31,7 +31,7 @@ def update(params: Tensor, grads: Tensor, state: State, c: Numbers, *, probe: Pr
     if moving:
         line = _Line(params[moving], plan.direction[moving], probe, moving)
         slopes = dot(grads[moving], line.direction).flatten().tolist()
-        lengths[moving] = _search(line, slopes, lengths[moving].flatten().tolist(), c["tolerance_change"][moving])
+        lengths[moving] = _search(line, slopes, lengths[moving].flatten().tolist())
     advance(params, grads, state, plan, lengths)
 
 
@@ -53,7 +53,7 @@ class _Line:
         return list(zip(losses.flatten().tolist(), dot(grads, direction).flatten().tolist(), strict=True))
 
 
-def _search(line: _Line, slopes: list[float], first: list[float], tolerance: Tensor) -> Tensor:
+def _search(line: _Line, slopes: list[float], first: list[float]) -> Tensor:
     """A length for each row [n, 1]; all rows that still search are evaluated together."""
     found, reach = list(first), line.direction.abs().amax(1).tolist()
     searches: dict[int, Search] = {}
@@ -67,7 +67,7 @@ def _search(line: _Line, slopes: list[float], first: list[float], tolerance: Ten
             found[i] = end.value
 
     for i, (value, _) in enumerate(line.at(dict.fromkeys(range(len(first)), 0.0))):
-        searches[i] = search(Point(0.0, value, slopes[i]), first[i], reach[i], float(tolerance[i]))
+        searches[i] = search(Point(0.0, value, slopes[i]), first[i], reach[i])
         go_on(i, None)
     while wanted:
         for i, seen in zip(list(wanted), line.at(wanted), strict=True):
