@@ -173,6 +173,9 @@ AROUND: Mapping[str, Hyper] = {
 """What any trial may have around its optimizer."""
 SEED = Hyper(default=0, low=0, integer=True, doc="initial values, data order and dropout; the trial's own when absent")
 
+DRIVE = "drive."
+"""What the parameters of a schedule on another hyperparameter than the learning rate begin with."""
+
 THEN = "then."
 """What the parameters of the optimizer that takes over during training begin with."""
 

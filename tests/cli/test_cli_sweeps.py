@@ -117,3 +117,26 @@ def test_an_optimizer_can_take_over_and_weights_be_averaged(sweep, tuner, tmp_pa
     again.write_text(f"workload: noisy-quadratic\nobjective: loss\nbudget: {{trials: 2, steps: 4}}\n{fixed}")
     assert tuner("run", again, "--check", "--json").json()["searched"] == []
     assert "then.optimizer" in tuner("export", "one", "-f", "script", *store).err
+
+
+def test_schedules_can_move_other_hyperparameters(sweep, tuner, tmp_path):
+    optimizer = "{adamw: {lr: 0.01, weight_decay: 0.5}, sgd: {lr: 0.01}}"
+    extra = "  drives: {weight_decay: {linear: {final: 0.2}}, beta2: {cosine: {final: 0.1}}}\n"
+    moved = sweep(optimizer=optimizer, extra=extra, sampler="grid")[1]
+    by_optimizer = {record.spec.params["optimizer"]: record for record in moved}
+    params = by_optimizer["adamw"].spec.params
+    assert params["drive.weight_decay"] == "linear"
+    assert params["drive.weight_decay.linear.final"] == 0.2
+    (tmp_path / "store.db").unlink()
+    still = {r.spec.params["optimizer"]: r for r in sweep(optimizer=optimizer, sampler="grid")[1]}
+    assert by_optimizer["adamw"].values != still["adamw"].values
+    assert by_optimizer["sgd"].values == still["sgd"].values  # it has neither of them
+
+
+def test_a_schedule_on_what_no_optimizer_has_is_refused(tuner, tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(spec_text(optimizer="{adamw: {lr: 0.01}}", extra="  drives: {weight_decai: cosine}\n"))
+    result = tuner("run", path, "--check")
+    assert result.code == 2
+    assert "did you mean 'weight_decay'" in result.err
+    assert "bad.yaml:" in result.err

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tuner.errors import SpecError, UnknownNameError, UsageError
-from tuner.hyper import AROUND, ONE_MINUS, SEED, THEN, THEN_AT, Hyper, find
+from tuner.errors import SpecError, UnknownNameError, UsageError, suggest
+from tuner.hyper import AROUND, DRIVE, ONE_MINUS, SEED, THEN, THEN_AT, Hyper, find
 from tuner.hyper import Range as SearchRange
 from tuner.space.distributions import Choice, Distribution, Fixed, Int, Log, Range, Uniform, is_number
 from tuner.space.draft import DefaultRange, Draft, Group, Written
@@ -62,12 +62,17 @@ def build_branches(
     """The choice of optimizer, of one to take over, and of schedule: what does not depend on the workload."""
     if not draft.optimizer:
         problems.add((*at, "optimizer"), f"expected at least one optimizer; known: {', '.join(optimizers)}")
+    movable = _movable(draft, optimizers)
+    for name in draft.drives.keys() - movable:
+        near = suggest(name, movable)
+        problems.add((*at, "drives", name), f"no optimizer here has a hyperparameter {name!r} that can move{near}")
     return (
         _branch("optimizer", draft.optimizer, optimizers, problems, (*at, "optimizer")),
         *([_then(draft.then, optimizers, problems, (*at, "then", "optimizer"))] if draft.then else []),
         _branch("schedule", draft.schedule, schedules, problems, (*at, "schedule"))
         if draft.schedule
         else Branch("schedule", {CONSTANT: _options(CONSTANT, schedules[CONSTANT], {}, problems, at)}),
+        *(_drive(name, entries, schedules, problems, (*at, "drives", name)) for name, entries in draft.drives.items()),
     )
 
 
@@ -100,14 +105,26 @@ def _branch(name: str, entries: Mapping[str, Group], known: Entries, problems: P
     return Branch(name, options)
 
 
+def _movable(draft: Draft, optimizers: Entries) -> set[str]:
+    """The hyperparameters of the draft's optimizers, other than the rate, that a schedule can move."""
+    hypers = [item for entry in draft.optimizer for item in optimizers.get(entry, {}).items()]
+    return {name for name, hyper in hypers if not (hyper.choices or hyper.integer)} - {"lr"}
+
+
+def _drive(name: str, entries: Mapping[str, Group], known: Entries, problems: Problems, at: Path) -> Branch:
+    """The choice of schedule for one hyperparameter of the optimizers."""
+    return _prefixed(f"{DRIVE}{name}", f"{DRIVE}{name}.", _branch("schedule", entries, known, problems, at))
+
+
+def _prefixed(name: str, prefix: str, branch: Branch) -> Branch:
+    """The branch under another name, its options' parameters with a prefix."""
+    options = {o: {f"{prefix}{key}": d for key, d in own.items()} for o, own in branch.options.items()}
+    return Branch(name, options)
+
+
 def _then(entries: Mapping[str, Group], known: Entries, problems: Problems, at: Path) -> Branch:
     """The choice of the optimizer that takes over; its parameters stand beside those of the first, under ``then.``."""
-    branch = _branch("optimizer", entries, known, problems, at)
-    prefixed = {
-        option: {f"{THEN}{name}": distribution for name, distribution in own.items()}
-        for option, own in branch.options.items()
-    }
-    return Branch(f"{THEN}optimizer", prefixed)
+    return _prefixed(f"{THEN}optimizer", THEN, _branch("optimizer", entries, known, problems, at))
 
 
 def _options(entry: str, hypers: Hypers, group: Group, problems: Problems, at: Path) -> dict[str, Distribution]:

@@ -8,6 +8,7 @@
       nag: {lr: {normal: [-2.4, 1.4], log10: true}}     # mean and standard deviation, here of log10(lr)
       sgd: {}                         # every hyperparameter that has a default range
     schedule: ...                     # the same forms; constant when absent
+    drives: {weight_decay: cosine, beta2: {linear: {final: 0.1}}}    # schedules on other hyperparameters
     then: {at: {uniform: [0.3, 0.9]}, optimizer: {sgd: {lr: {log: [1e-3, 1]}}}}    # takes over at a share of the steps
     clip_norm: {choice: [null, 1.0]}               # and whatever else stands around an optimizer: sam_rho, ema, ...
     workload: {width: {int: [16, 128], log: true}}
@@ -54,12 +55,14 @@ Group = Mapping[str, Written]
 class Draft:
     """Sections of a space by the keys they are written under; an absent section is empty.
 
-    ``then`` holds the optimizers that take over during training, ``then_at`` when (under ``at``). ``around`` holds what
-    any trial may have around its optimizer (``tuner.hyper.AROUND``), written without a section.
+    ``drives`` holds schedules by the hyperparameter that they move, ``then`` the optimizers that take over during
+    training and ``then_at`` when (under ``at``). ``around`` holds what any trial may have around its optimizer
+    (``tuner.hyper.AROUND``), written without a section.
     """
 
     optimizer: Mapping[str, Group] = field(default_factory=dict)
     schedule: Mapping[str, Group] = field(default_factory=dict)
+    drives: Mapping[str, Mapping[str, Group]] = field(default_factory=dict)
     then: Mapping[str, Group] = field(default_factory=dict)
     then_at: Group = field(default_factory=dict)
     around: Group = field(default_factory=dict)
@@ -72,6 +75,10 @@ class Draft:
         return Draft(
             optimizer=_merge_entries(base.optimizer, self.optimizer),
             schedule=_merge_entries(base.schedule, self.schedule),
+            drives={
+                name: _merge_entries(base.drives.get(name, {}), self.drives.get(name, {}))
+                for name in (*base.drives, *self.drives)
+            },
             then=_merge_entries(base.then, self.then),
             then_at=_merge(base.then_at, self.then_at),
             around=_merge(base.around, self.around),
@@ -90,6 +97,10 @@ class Draft:
         whole: dict[str, object] = {
             "optimizer": {name: _form(group) for name, group in self.optimizer.items()},
             "schedule": {name: _form(group) for name, group in self.schedule.items()},
+            "drives": {
+                name: {schedule: _form(group) for schedule, group in entries.items()}
+                for name, entries in self.drives.items()
+            },
             "then": self._then_form(),
             **_form(self.around),
             "workload": _form(self.workload),
@@ -103,7 +114,7 @@ class Draft:
         return {"optimizer": optimizers, **_form(self.then_at)} if optimizers else {}
 
 
-OWN_SECTIONS = ("optimizer", "schedule", "then", *AROUND, "workload", "optional")
+OWN_SECTIONS = ("optimizer", "schedule", "drives", "then", *AROUND, "workload", "optional")
 SECTIONS = (*OWN_SECTIONS, LIST)
 
 
@@ -137,6 +148,7 @@ def _sections(data: object, known: tuple[str, ...], problems: Problems, at: Path
         problems.add((*at, key), f"unknown key{suggest(key, known)}; known: {', '.join(known)}")
     then, then_at = _then(data["then"], problems, (*at, "then")) if "then" in data else ({}, {})
     return Draft(
+        drives=_drives(data.get("drives", {}), problems, (*at, "drives")),
         then=then,
         then_at=then_at,
         optimizer=_entries(data.get("optimizer", {}), problems, (*at, "optimizer")),
@@ -146,6 +158,13 @@ def _sections(data: object, known: tuple[str, ...], problems: Problems, at: Path
         optional=_group(data.get("optional", {}), problems, (*at, "optional")),
         configurations=_configurations(data[LIST], problems, (*at, LIST)) if LIST in data else (),
     )
+
+
+def _drives(data: object, problems: Problems, at: Path) -> dict[str, dict[str, Group]]:
+    if not isinstance(data, dict):
+        problems.add(at, f"expected a mapping from hyperparameters to schedules, got {brief(data)}")
+        return {}
+    return {name: _entries(entries, problems, (*at, name)) for name, entries in data.items()}
 
 
 def _then(data: object, problems: Problems, at: Path) -> tuple[dict[str, Group], Group]:

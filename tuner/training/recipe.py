@@ -7,10 +7,35 @@ from dataclasses import dataclass
 
 from tuner import optim, schedules
 from tuner.errors import HyperError, UsageError, suggest
-from tuner.hyper import AROUND, SEED, THEN, THEN_AT, Hyper, complete
+from tuner.hyper import AROUND, DRIVE, SEED, THEN, THEN_AT, Hyper, complete
 from tuner.optim import Options, Then
 from tuner.optim.stage import Trajectory
 from tuner.trial import Params, TrialSpec, Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moves:
+    """What changes during training: the rate by the schedule, and other hypers by schedules of their own.
+
+    ``drives`` holds (schedule, its hypers) by the hyper that it moves. A factor multiplies the hyper; of a beta, whose
+    distance from 1 is what matters, it multiplies that.
+    """
+
+    schedule: str
+    hypers: Mapping[str, Value]
+    drives: Mapping[str, tuple[str, Mapping[str, Value]]]
+    total_steps: int
+
+    def of(self, optimizer: str, hypers: Mapping[str, Value]) -> Trajectory:
+        """The trajectory of an optimizer's hypers; a drive of one that it does not have moves nothing."""
+        base = {name: float(value) for name, value in hypers.items() if isinstance(value, int | float)}
+        plan = schedules.plan_of(self.schedule, self.hypers, base)
+        declared = optim.get(optimizer).hypers
+        for name, (schedule, own_hypers) in self.drives.items():
+            if name in declared:
+                zero = 1.0 if declared[name].one_minus else 0.0
+                plan[name] = schedules.Drive(schedule=schedules.get(schedule), hypers=own_hypers, zero=zero)
+        return lambda steps: schedules.trajectory(steps, self.total_steps, base, plan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +43,12 @@ class Recipe:
     """How one trial is trained: every hyperparameter present, checked, and in its place.
 
     ``then.optimizer``, ``then.<rule>.<hyper>`` and ``then.at`` (a share of the steps) say which optimizer takes over
-    and when; the schedule goes on over the whole training, times the new optimizer's own rate.
+    and when; the schedules go on over the whole training, on the new optimizer's own values.
     """
 
     optimizer: str
     hypers: Mapping[str, Value]
-    schedule: str
-    schedule_hypers: Mapping[str, Value]
+    moves: Moves
     options: Options
     then: tuple[Then, ...]
     batch_size: int
@@ -45,14 +69,18 @@ class Recipe:
         for name, hyper in AROUND.items():
             hyper.check(name, around[name])
         workload = complete("workload", workload_hypers, shared)
-        schedule_hypers = complete(schedule, schedules.get(schedule).hypers, own(params, schedule))
+        moves = Moves(
+            schedule=schedule,
+            hypers=complete(schedule, schedules.get(schedule).hypers, own(params, schedule)),
+            drives=_drives(own(params, DRIVE.removesuffix("."))),
+            total_steps=trial.total_steps,
+        )
         return cls(
             optimizer=optimizer,
             hypers=complete(optimizer, optim.get(optimizer).hypers, own(params, optimizer)),
-            schedule=schedule,
-            schedule_hypers=schedule_hypers,
+            moves=moves,
             options=_options(around, trial.total_steps),
-            then=_then(params, trial.total_steps, schedule, schedule_hypers),
+            then=_then(params, moves),
             batch_size=int(workload["batch_size"] or 0),
             seed=int(seed or 0),
             workload=workload,
@@ -60,8 +88,8 @@ class Recipe:
         )
 
     def trajectory(self) -> Trajectory:
-        """The hypers that the schedule moves, ``lr`` at least: 0-based steps [n] -> [n] each, in float64."""
-        return _trajectory(self.hypers, self.schedule, self.schedule_hypers, self.total_steps)
+        """The hypers that the schedules move, ``lr`` at least: 0-based steps [n] -> [n] each, in float64."""
+        return self.moves.of(self.optimizer, self.hypers)
 
 
 def own(params: Params, name: str) -> dict[str, Value]:
@@ -76,7 +104,16 @@ def _options(around: Mapping[str, Value], total_steps: int) -> Options:
     return Options(**{**around, "swa": None if start is None else int(float(start) * total_steps) + 1})  # type: ignore[arg-type] # checked
 
 
-def _then(params: Params, total_steps: int, schedule: str, schedule_hypers: Mapping[str, Value]) -> tuple[Then, ...]:
+def _drives(given: Params) -> dict[str, tuple[str, Mapping[str, Value]]]:
+    """Schedules on other hypers than the rate, out of ``weight_decay`` and ``weight_decay.cosine.final``."""
+    chosen = {name: str(schedule) for name, schedule in given.items() if "." not in name}
+    return {
+        name: (schedule, complete(schedule, schedules.get(schedule).hypers, own(given, f"{name}.{schedule}")))
+        for name, schedule in chosen.items()
+    }
+
+
+def _then(params: Params, moves: Moves) -> tuple[Then, ...]:
     """The optimizer that takes over, if one does; at least one step is made before."""
     given = own(params, THEN.removesuffix("."))
     if not given:
@@ -91,14 +128,5 @@ def _then(params: Params, total_steps: int, schedule: str, schedule_hypers: Mapp
     if strange := [key for key in given if not key.startswith(optimizer + ".")]:
         known = ["at", "optimizer", *(f"{optimizer}.{name}" for name in hypers)]
         raise UsageError(f"unknown parameter then.{strange[0]}{suggest(strange[0], known)}")
-    start = max(1, round(float(at or 0.0) * total_steps))
-    trajectory = _trajectory(hypers, schedule, schedule_hypers, total_steps)
-    return (Then(at=start, rule=optimizer, hypers=hypers, schedule=trajectory),)
-
-
-def _trajectory(
-    hypers: Mapping[str, Value], schedule: str, schedule_hypers: Mapping[str, Value], total_steps: int
-) -> Trajectory:
-    base = {name: float(value) for name, value in hypers.items() if isinstance(value, int | float)}
-    plan = schedules.plan_of(schedule, schedule_hypers, base)
-    return lambda steps: schedules.trajectory(steps, total_steps, base, plan)
+    start = max(1, round(float(at or 0.0) * moves.total_steps))
+    return (Then(at=start, rule=optimizer, hypers=hypers, schedule=moves.of(optimizer, hypers)),)

@@ -20,8 +20,9 @@ from tuner.optim.rule import Numbers, Rule, TorchEquivalent, kept
 
 
 def coefficients(h: Numbers, t: Tensor) -> Coefficients:  # noqa: ARG001 - the same at every step
-    """The hypers, and what each average takes of the new."""
+    """The hypers, what each average takes of the new, and the whole square of the mean taken off."""
     return {
+        "-e": -torch.ones_like(h["lr"]),
         "-lr": -h["lr"],
         "alpha": h["alpha"],
         "1-alpha": 1.0 - h["alpha"],
@@ -42,7 +43,7 @@ def update(params: Tensor, grads: Tensor, state: State, c: Numbers) -> None:
     g = torch.addcmul(grads, params, c["l2"])
     a.mul_(c["alpha"]).addcmul_(g, c["1-alpha"])
     v.mul_(c["alpha"]).addcmul_(g * c["1-alpha"], g)
-    deviation = torch.addcmul(v, a, a, value=-1.0).clamp_min_(0.0).sqrt_()
+    deviation = torch.addcmul(v, a * c["-e"], a).clamp_min_(0.0).sqrt_()
     x.mul_(c["momentum"]).addcdiv_(g, deviation.add_(c["eps"]))
     params.addcmul_(x, c["-lr"])
 
