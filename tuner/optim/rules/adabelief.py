@@ -6,9 +6,9 @@ r"""Adam that divides by how far the gradient strays from its mean: long steps w
     w_t &= (1 - lr \, \lambda) w_{t-1}
            - lr \, \frac{m_t / (1 - \beta_1^t)}{\sqrt{s_t / (1 - \beta_2^t)} + \epsilon}
 
-The ε that every step adds to s is summed in closed form, :math:`\epsilon (1 - \beta_2^t) / (1 - \beta_2)`: v is s
-without it. State: m, v. Reference: Zhuang et al., "AdaBelief Optimizer: Adapting Stepsizes by the Belief in Observed
-Gradients" (NeurIPS 2020), algorithm 2, with decoupled weight decay.
+The ε that every step adds to s is summed in closed form, :math:`\epsilon (1 - \beta_2^t) / (1 - \beta_2)`, with β2 and
+ε as they are now: v is s without it. State: m, v. Reference: Zhuang et al., "AdaBelief Optimizer: Adapting Stepsizes by
+the Belief in Observed Gradients" (NeurIPS 2020), algorithm 2, with decoupled weight decay.
 """
 
 from __future__ import annotations

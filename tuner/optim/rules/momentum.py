@@ -6,7 +6,8 @@ r"""SGD with heavy-ball momentum in torch's form: directions pile up, so a stead
     w_t &= w_{t-1} - lr \, m_t
 
 with momentum μ and dampening τ. At τ = 0 the effective rate is lr / (1 - μ). State: m. Reference: Polyak, "Some methods
-of speeding up the convergence of iteration methods" (1964), eq. 9; the form of Sutskever et al. (ICML 2013).
+of speeding up the convergence of iteration methods" (1964). Sutskever et al. (ICML 2013) keep the rate inside m, which
+differs where a schedule moves it.
 """
 
 from __future__ import annotations

@@ -7,8 +7,9 @@ r"""Adam with Nesterov's look-ahead and a momentum that warms up.
     w_t &= w_{t-1} - lr \, \frac{\frac{\mu_{t+1}}{1 - \Pi_{t+1}} m_t + \frac{1 - \mu_t}{1 - \Pi_t} g_t}
                                 {\sqrt{v_t / (1 - \beta_2^t)} + \epsilon}
 
-with momentum decay ψ. State: m, v; the product Π has a closed form in t. Reference: Dozat, "Incorporating Nesterov
-Momentum into Adam" (ICLR workshop 2016), algorithm 2, in torch's form.
+with momentum decay ψ. State: m, v; the product Π has a closed form in t, which takes β1 and ψ as they are now: where a
+schedule moves them, torch's running product differs in the sixth digit. Reference: Dozat, "Incorporating Nesterov
+Momentum into Adam" (ICLR workshop 2016), in torch's form.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ r"""NAdam whose weight decay acts on the parameters themselves, not through the 
 .. math:: w_t = (1 - lr \, \lambda) w_{t-1} - lr \, u_t
 
 with u the step of NAdam. State: m, v. Reference: Dozat, "Incorporating Nesterov Momentum into Adam" (ICLR workshop
-2016), algorithm 2, with the decay of Loshchilov and Hutter (ICLR 2019); torch's NAdam with decoupled_weight_decay.
+2016), with the decay of Loshchilov and Hutter (ICLR 2019); torch's NAdam with decoupled_weight_decay.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ r"""Nesterov's accelerated gradient in torch's form: momentum that already looks
     w_t &= w_{t-1} - lr \, (g_t + \mu m_t)
 
 State: m. Reference: Nesterov, "A method for solving the convex programming problem with convergence rate O(1/k^2)"
-(1983); the form of Sutskever et al., "On the importance of initialization and momentum in deep learning" (ICML 2013).
+(1983). ``nag-lookahead`` is the form of Sutskever et al. (ICML 2013), with the rate inside m, which differs where a
+schedule moves it.
 """
 
 from __future__ import annotations
