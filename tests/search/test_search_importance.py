@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from search_sweeps import ACCURACY, CONDITIONAL, LOSS, Sweep, conditional_loss, make
 
-from tuner.search import importances, unmeasurable
+from tuner.search import importances
+from tuner.search.importance import unmeasurable
 from tuner.space import Branch, Fixed, Log, Space, Uniform
 from tuner.trial import Objective, Params, State, TrialRecord, TrialSpec
 

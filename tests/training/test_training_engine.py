@@ -151,6 +151,27 @@ def test_divergence_names_what_and_when():
     assert (ending.outcome, ending.step, ending.note) == (State.DIVERGED, 0, "loss became nan at step 1")
 
 
+@pytest.mark.parametrize("absurd", [math.nan, math.inf, -math.inf, 1e200])
+def test_a_metric_that_is_no_number_or_an_absurd_one_is_a_divergence(absurd):
+    class Absurd(Blobs):
+        def measure(self, outputs, targets):
+            return {"loss": absurd, "accuracy": 0.5}
+
+    ending = outcome(run([trial(0)], slots=1, workload=Absurd()), 0)
+    assert (ending.outcome, ending.values) == (State.DIVERGED, {})
+    assert ending.note == f"loss became {absurd} at step {EVERY}"
+
+
+def test_code_that_exits_fails_its_own_trial_not_the_sweep():
+    class Leaving(Blobs):
+        def model(self, width, dropout):
+            raise SystemExit(0)
+
+    ending = outcome(run([trial(0)], slots=1, workload=Leaving()), 0)
+    assert ending.outcome is State.FAILED
+    assert "SystemExit" in ending.note
+
+
 def test_code_that_raises_fails_its_own_trial_with_its_traceback():
     class Brittle(Blobs):
         def model(self, width, dropout):

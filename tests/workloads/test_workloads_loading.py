@@ -205,3 +205,12 @@ def test_the_names_need_no_data_package():
     there = "import sys, tuner.workloads; print(sorted({'sklearn', 'pydoc_data.topics'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", there], capture_output=True, check=True)
     assert done.stdout.decode().strip() == "[]"
+
+
+def test_metrics_written_as_a_method_are_named(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from tuner.workloads import Regression\nclass Mine(Regression):\n    def metrics(self): return {}\n"
+    )
+    with pytest.raises(WorkloadError, match=r"mine.py:2: TypeError: Mine.metrics: expected a mapping"):
+        load(f"{file}:Mine")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from tuner.trial import Metrics, Objective, Patience, TrainingPlan
+
+LARGEST = 1e150  # beyond it, means and squares overflow
 
 
 class Progress:
@@ -42,6 +42,6 @@ def _improves(value: float, best: float | None, objective: Objective, patience: 
     return objective.better(value + margin, best)
 
 
-def first_nonfinite(metrics: Metrics) -> str | None:
-    """The name of a metric that is NaN or infinite, or None."""
-    return next((name for name, value in metrics.items() if not math.isfinite(value)), None)
+def first_diverged(metrics: Metrics) -> str | None:
+    """The name of a metric that is NaN or larger than any that means something, or None."""
+    return next((name for name, value in metrics.items() if not abs(value) <= LARGEST), None)

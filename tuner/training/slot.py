@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tuner.optim import Population
 from tuner.training.batches import BatchOrder
-from tuner.training.progress import Progress, first_nonfinite
+from tuner.training.progress import Progress, first_diverged
 from tuner.training.recipe import Recipe
 from tuner.trial import TrainingPlan, TrialSpec, derive_seed
 from tuner.workloads import Split, Workload, loss_arguments, model_arguments
@@ -109,7 +109,7 @@ class Slot:
         metrics["train_loss"] = sum(self._losses) / max(len(self._losses), 1)
         metrics["lr"] = self.lr
         self._losses.clear()
-        if name := first_nonfinite(metrics):
+        if name := first_diverged(metrics):
             raise Diverged(f"{name} became {metrics[name]} at step {self.step}")
         self.progress.add(metrics)
         return metrics

@@ -71,7 +71,13 @@ class Workload(ABC):
 
 
 def _inherited(cls: type[Workload], name: str) -> dict[str, Any]:
-    """What ``cls`` declares under ``name`` added to what its bases have; the nearest class wins."""
+    """What ``cls`` declares under ``name`` added to what its bases have; the nearest class wins.
+
+    Raises TypeError where that is no mapping.
+    """
+    own = vars(cls).get(name, {})
+    if not isinstance(own, Mapping):
+        raise TypeError(f"{cls.__name__}.{name}: expected a mapping in the class's body, got {own!r}")
     return {key: value for base in reversed(cls.__mro__) for key, value in vars(base).get(name, {}).items()}
 
 
