@@ -232,6 +232,12 @@ class TrialRecord:
         return self.finished_at - self.started_at
 
 
+def owned(params: Params, owner: str) -> dict[str, Value]:
+    """The hyperparameters of one optimizer or schedule by their own names: ``adamw.lr`` as ``lr``."""
+    prefix = f"{owner}."
+    return {name.removeprefix(prefix): value for name, value in params.items() if name.startswith(prefix)}
+
+
 def derive_seed(*key: int | str) -> int:
     """A 63-bit seed from a key, the same on every machine and Python (SHA-256, not ``hash``)."""
     text = "\x1f".join(str(part) for part in key)

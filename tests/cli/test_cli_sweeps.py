@@ -127,6 +127,11 @@ def test_schedules_can_move_other_hyperparameters(sweep, tuner, tmp_path):
     params = by_optimizer["adamw"].spec.params
     assert params["drive.weight_decay"] == "linear"
     assert params["drive.weight_decay.linear.final"] == 0.2
+    again = tmp_path / "again.yaml"
+    fixed = tuner("best", "one", "--store", f"sqlite:///{tmp_path / 'store.db'}").out
+    again.write_text(f"workload: noisy-quadratic\nobjective: loss\nbudget: {{trials: 2, steps: 4}}\n{fixed}")
+    assert tuner("run", again, "--check", "--json").json()["searched"] == []
+    assert ("drives" in fixed) == ("drive.weight_decay" in params)
     (tmp_path / "store.db").unlink()
     still = {r.spec.params["optimizer"]: r for r in sweep(optimizer=optimizer, sampler="grid")[1]}
     assert by_optimizer["adamw"].values != still["adamw"].values

@@ -11,10 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import tuner.optim
 from tuner.analysis import text
-from tuner.analysis.results import owned
 from tuner.errors import TunerError
-from tuner.hyper import AROUND, THEN, complete
-from tuner.trial import Params, Sweep, TrialRecord, Value
+from tuner.hyper import AROUND, DRIVE, THEN, complete
+from tuner.trial import Params, Sweep, TrialRecord, Value, owned
 from tuner.workloads import load, loss_arguments, model_arguments
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -107,7 +106,7 @@ def to_script(sweep: Sweep, record: TrialRecord, workload_ref: str) -> str:
 def _refuse_beyond_plain(params: Params) -> None:
     """Raise TunerError where a trial did what a plain loop does not: the script must not pretend."""
     options = [n for n, hyper in AROUND.items() if n != "clip_norm" and params.get(n, hyper.default) != hyper.default]
-    beyond = options + [name for name in params if name == f"{THEN}optimizer"]
+    beyond = options + [name for name in params if name == f"{THEN}optimizer" or name.startswith(DRIVE)]
     if beyond:
         raise TunerError(
             f"export: a plain PyTorch script has no {', '.join(beyond)}, which this trial used; "
@@ -121,8 +120,16 @@ def _nested(params: Params) -> dict[str, object]:
     around = {name: value for name, value in params.items() if name in AROUND}
     own = {n: v for n, v in params.items() if "." not in n and n not in branches and n not in around}
     chosen = {branch: {name: owned(params, name)} for branch, name in branches.items()}
+    drives = _nested_drives(owned(params, DRIVE.removesuffix(".")))
     then = _nested_then(owned(params, THEN.removesuffix(".")))
-    return {**chosen, **then, **around, "workload": own}
+    return {**chosen, **drives, **then, **around, "workload": own}
+
+
+def _nested_drives(given: Params) -> dict[str, object]:
+    """Schedules on other hyperparameters, where there are any."""
+    chosen = {name: str(schedule) for name, schedule in given.items() if "." not in name}
+    drives = {name: {schedule: owned(given, f"{name}.{schedule}")} for name, schedule in chosen.items()}
+    return {"drives": drives} if drives else {}
 
 
 def _nested_then(given: Params) -> dict[str, object]:

@@ -143,12 +143,6 @@ class Results:
         return mean if objective.direction == "minimize" else -mean
 
 
-def owned(params: Params, owner: str) -> dict[str, Value]:
-    """The hyperparameters of one optimizer or schedule by their own names: ``adamw.lr`` as ``lr``."""
-    prefix = f"{owner}."
-    return {name.removeprefix(prefix): value for name, value in params.items() if name.startswith(prefix)}
-
-
 def _configuration(sweep: Sweep, index: int, trials: Sequence[TrialRecord]) -> Configuration:
     states = [trial.state for trial in trials] + [State.WAITING] * (sweep.repeats - len(trials))
     samples = {o.metric: list(_values(trials, o.metric)) for o in sweep.objectives}

@@ -10,7 +10,7 @@ from tuner.errors import HyperError, UsageError, suggest
 from tuner.hyper import AROUND, DRIVE, SEED, THEN, THEN_AT, Hyper, complete
 from tuner.optim import Options, Then
 from tuner.optim.stage import Trajectory
-from tuner.trial import Params, TrialSpec, Value
+from tuner.trial import Params, TrialSpec, Value, owned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +71,13 @@ class Recipe:
         workload = complete("workload", workload_hypers, shared)
         moves = Moves(
             schedule=schedule,
-            hypers=complete(schedule, schedules.get(schedule).hypers, own(params, schedule)),
-            drives=_drives(own(params, DRIVE.removesuffix("."))),
+            hypers=complete(schedule, schedules.get(schedule).hypers, owned(params, schedule)),
+            drives=_drives(owned(params, DRIVE.removesuffix("."))),
             total_steps=trial.total_steps,
         )
         return cls(
             optimizer=optimizer,
-            hypers=complete(optimizer, optim.get(optimizer).hypers, own(params, optimizer)),
+            hypers=complete(optimizer, optim.get(optimizer).hypers, owned(params, optimizer)),
             moves=moves,
             options=_options(around, trial.total_steps),
             then=_then(params, moves),
@@ -92,12 +92,6 @@ class Recipe:
         return self.moves.of(self.optimizer, self.hypers)
 
 
-def own(params: Params, name: str) -> dict[str, Value]:
-    """The parameters of one optimizer or schedule, by their short names: ``adamw.lr`` as ``lr``."""
-    prefix = name + "."
-    return {key.removeprefix(prefix): value for key, value in params.items() if key.startswith(prefix)}
-
-
 def _options(around: Mapping[str, Value], total_steps: int) -> Options:
     """What stands around the rule; the start of the plain average as a step, counted from 1."""
     start = around["swa"]
@@ -108,14 +102,14 @@ def _drives(given: Params) -> dict[str, tuple[str, Mapping[str, Value]]]:
     """Schedules on other hypers than the rate, out of ``weight_decay`` and ``weight_decay.cosine.final``."""
     chosen = {name: str(schedule) for name, schedule in given.items() if "." not in name}
     return {
-        name: (schedule, complete(schedule, schedules.get(schedule).hypers, own(given, f"{name}.{schedule}")))
+        name: (schedule, complete(schedule, schedules.get(schedule).hypers, owned(given, f"{name}.{schedule}")))
         for name, schedule in chosen.items()
     }
 
 
 def _then(params: Params, moves: Moves) -> tuple[Then, ...]:
     """The optimizer that takes over, if one does; at least one step is made before."""
-    given = own(params, THEN.removesuffix("."))
+    given = owned(params, THEN.removesuffix("."))
     if not given:
         return ()
     if "optimizer" not in given:
@@ -124,7 +118,7 @@ def _then(params: Params, moves: Moves) -> tuple[Then, ...]:
     at = given.pop("at", THEN_AT.default)
     if not THEN_AT.contains(at):
         raise HyperError("then.at", THEN_AT.expected(), at)
-    hypers = complete(optimizer, optim.get(optimizer).hypers, own(given, optimizer))
+    hypers = complete(optimizer, optim.get(optimizer).hypers, owned(given, optimizer))
     if strange := [key for key in given if not key.startswith(optimizer + ".")]:
         known = ["at", "optimizer", *(f"{optimizer}.{name}" for name in hypers)]
         raise UsageError(f"unknown parameter then.{strange[0]}{suggest(strange[0], known)}")

@@ -15,8 +15,8 @@ from matplotlib.typing import LineStyleType
 import tuner.schedules
 from tuner.analysis import text
 from tuner.analysis.plots import style
-from tuner.analysis.results import Configuration, Results, owned
-from tuner.trial import Point
+from tuner.analysis.results import Configuration, Results
+from tuner.trial import Point, owned
 
 LEADERS = 5
 MOST_CURVES = 250
