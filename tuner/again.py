@@ -19,8 +19,6 @@ from tuner.tracking import sync as sync_mlflow
 from tuner.training import Engine
 from tuner.trial import Finished, Point, Reported, State, Sweep, TrialRecord
 
-UNREPEATABLE = {"seconds"}  # metrics that tell of the machine, not of the trial
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rerun:
@@ -74,7 +72,7 @@ def difference(a: Sequence[Point], b: Sequence[Point]) -> float | None:
         for point in a
         if point.step in ours
         for name, value in point.metrics.items()
-        if name in ours[point.step] and name not in UNREPEATABLE
+        if name in ours[point.step]
     ]
     return max(gaps, default=None)
 
