@@ -251,10 +251,8 @@ def _awaited(engine: Engine) -> list[Bucket]:
     return [
         bucket
         for bucket in engine._rack.buckets()
-        if bucket.rows > 1
-        and bucket.structure.pace.can_fuse
-        and bucket.structure.compiler is not None
-        and bucket.rows not in bucket.structure.compiled
+        if bucket.structure.compiler is not None
+        and not bucket.structure.compiled.keys() >= set(bucket.structure.pace.worth_compiling(bucket.rows))
     ]
 
 

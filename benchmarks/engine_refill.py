@@ -27,7 +27,7 @@ from benchmarks.common import Figures, bullets, machine, options, publish, table
 from benchmarks.engine_models import CASES
 from tuner.training import Engine, rack
 from tuner.training.bucket import Bucket
-from tuner.training.pace import FUSED, LOOPED
+from tuner.training.pace import FUSED, ONE_BY_ONE
 from tuner.trial import Objective, Reported, TrainingPlan, TrialSpec
 
 SLOTS, ETA, NEVER = 64, 3, sys.maxsize
@@ -103,7 +103,7 @@ class Count:
             active = len(bucket.slots)
             found = step(bucket)
             self.useful += active
-            self.computed += active if bucket.structure.pace.last == LOOPED else bucket.rows
+            self.computed += active if bucket.structure.pace.last in ONE_BY_ONE else bucket.rows
             return found
 
         with patch.object(Bucket, "gradients", counted):

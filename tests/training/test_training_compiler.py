@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_training_engine import STEPS, Blobs, close, curves, outcome, plan, trial
+from test_training_engine import Blobs, close, curves, outcome, plan, trial
 
 from tuner.training import Engine
 from tuner.training.compiler import Compilation, Compiler
+from tuner.training.pace import SINGLE
 from tuner.trial import State
 
 TRIALS = [trial(0, optimizer="adam"), trial(1, schedule="cosine", clip_norm=0.5)]
@@ -35,7 +36,7 @@ def train(made, trials=TRIALS, *, until=lambda _: True):
         assert time.monotonic() < patience
         time.sleep(0.05)
         (bucket,) = made._rack.buckets()
-        bucket.structure.advance_compiling(bucket.rows, bucket._arguments())
+        bucket.structure.advance_compiling(bucket.rows, bucket._some_arguments)
     while not made.is_idle():
         events += made.step()
     made.close()
@@ -80,6 +81,14 @@ def test_compiled_steps_compute_what_eager_ones_do(compiled, eager):
     for index, curve in eager.items():
         close(found[index], curve)
     assert len(list(folder.iterdir())) == 1, "one file, whole, and nothing beside it"
+
+
+def test_one_compiled_step_serves_trial_by_trial(eager, tmp_path):
+    made = engine(tmp_path, form=SINGLE)
+    found = curves(train(made, until=is_compiled))
+    assert (structure(made).pace.last, list(structure(made).compiled)) == (SINGLE, [1])
+    for index, curve in eager.items():
+        close(found[index], curve)
 
 
 def test_what_is_on_disk_is_loaded_and_not_compiled_again(compiled, monkeypatch):
@@ -186,16 +195,22 @@ def test_a_killed_compiler_leaves_no_half_file(tmp_path, caplog, eager):
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".pt2"]
 
 
-def test_nothing_is_compiled_that_would_not_be_used(tmp_path, monkeypatch):
-    """A lone trial runs by itself, and code that cannot be batched cannot be traced either."""
+class Looking(Blobs):
+    """Cannot be batched, nor traced."""
+
+    def loss(self, outputs, targets, label_smoothing):
+        return super().loss(outputs, targets, label_smoothing) * (2.0 if outputs.sum() > 0 else 1.0)
+
+
+def test_a_lone_slot_is_never_compiled(tmp_path, monkeypatch):
     monkeypatch.setattr(Compilation, "__init__", lambda *_: pytest.fail("traced"))
+    made = Engine(Blobs(), plan(), slots=1, compiler=Compiler(folder=tmp_path, look=0.0, pay=0.0))
+    assert outcome(train(made, TRIALS[:1]), 0).outcome is State.COMPLETED
 
-    class Looking(Blobs):
-        def loss(self, outputs, targets, label_smoothing):
-            return super().loss(outputs, targets, label_smoothing) * (2.0 if outputs.sum() > 0 else 1.0)
 
-    lone = train(engine(tmp_path), TRIALS[:1])
-    made = Engine(Looking(), plan(), slots=2, form="fused", compiler=Compiler(folder=tmp_path, look=0.0, pay=0.0))
-    together = train(made)
-    assert outcome(lone, 0).outcome is outcome(together, 1).outcome is State.COMPLETED
-    assert outcome(together, 0).step == STEPS
+def test_code_that_cannot_be_traced_goes_on_without_a_word(tmp_path, caplog):
+    made = Engine(Looking(), plan(), slots=2, compiler=Compiler(folder=tmp_path, look=0.0, pay=0.0))
+    with caplog.at_level(logging.WARNING, "tuner.training"):
+        assert outcome(train(made), 1).outcome is State.COMPLETED
+    assert structure(made).compiler is None
+    assert not caplog.records

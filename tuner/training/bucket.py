@@ -1,7 +1,7 @@
 """Trials of one structure side by side: row k of everything here belongs to one of them.
 
-The step is computed in one of three forms over the same rows, so they can take turns: ``looped`` runs the models one
-by one, ``fused`` all in one program, ``compiled`` is that program compiled.
+The step is computed in one of several forms over the same rows, so they can take turns: one by one, or all in one
+program, and each of these as PyTorch runs it, or compiled.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tuner.training.batches import Orders
 from tuner.training.evaluation import Found, evaluate
 from tuner.training.keyed import Keyed, device_generator
 from tuner.training.memory import explained, is_out_of_memory
-from tuner.training.pace import COMPILED, LOOPED
+from tuner.training.pace import COMPILED, LOOPED, SINGLE
 from tuner.training.slot import Saved, Slot
 from tuner.training.structure import Arguments, Gradients, Structure, loss_hypers
 from tuner.trial import derive_seed
@@ -115,7 +115,7 @@ class Bucket:
         """
         self.quiet += 1
         structure = self.structure
-        form = structure.pace.choose(self.rows, len(self.slots), self.rows in structure.compiled)
+        form = structure.pace.choose(self.rows, len(self.slots), structure.compiled)
         started = time.perf_counter()
         try:
             self._batch = self._next_batch()
@@ -124,17 +124,16 @@ class Bucket:
                 raise
             return {}, dict.fromkeys(self.slots.values(), explained(error))
         try:
-            losses, troubles = self._looped() if form == LOOPED else self._fused(compiled=form == COMPILED)
+            losses, troubles = self._computed(form)
         except (Exception, SystemExit) as error:
             if is_out_of_memory(error):
                 raise
-            structure.pace.refuse(error)  # one by one, the fault shows whose it is
+            structure.give_up(form, error)  # one by one, the fault shows whose it is
             form, (losses, troubles) = LOOPED, self._looped()
         self._sums += losses
         strange = self._not_finite(losses) if losses.is_cpu else {}  # elsewhere a look would wait for the device
         structure.pace.note(form, self.rows, len(self.slots), time.perf_counter() - started)
-        if form != COMPILED:
-            structure.advance_compiling(self.rows, self._arguments())
+        structure.advance_compiling(self.rows, self._some_arguments)
         return {slot: value for slot, value in strange.items() if slot not in troubles}, troubles
 
     def update(self) -> Troubles:
@@ -167,18 +166,36 @@ class Bucket:
             return self.structure.feed.whole(self.rows)
         return self.structure.feed.batch(self._orders.at(self._steps))
 
-    def _arguments(self) -> Arguments:
-        where = (self.population.params, self._buffers, *self._batch, self._seeds, self._steps)
-        return *where, *self._knobs.values()
+    def _arguments(self, rows: slice) -> Arguments:
+        buffers = [buffer[rows] for buffer in self._buffers]
+        others = (*self._batch, self._seeds, self._steps, *self._knobs.values())
+        return self.population.params[rows], buffers, *(each[rows] for each in others)
 
-    def _fused(self, *, compiled: bool) -> tuple[Tensor, Troubles]:
-        structure = self.structure
-        run: Gradients = structure.compiled[self.rows] if compiled else structure.program.gradients
-        losses, grads, buffers = run(*self._arguments())
-        self.population.grads.copy_(grads)
+    def _some_arguments(self, width: int) -> Arguments:
+        """Those of ``width`` rows: of all, or from a taken one on."""
+        first = 0 if width == self.rows else next(iter(self.slots))
+        return self._arguments(slice(first, first + width))
+
+    def _computed(self, form: str) -> tuple[Tensor, Troubles]:
+        """The losses of a step in one of its forms; every gradient is in its row."""
+        compiled = self.structure.compiled
+        if form == LOOPED:
+            return self._looped()
+        if form == SINGLE:
+            losses = self._sums.new_zeros(self.rows)
+            for row in self.slots:
+                losses[row] = self._run(compiled[1], slice(row, row + 1))[0]
+            return losses, {}
+        run = compiled[self.rows] if form == COMPILED else self.structure.program.gradients
+        return torch.where(self._taken, self._run(run, slice(self.rows)).double(), 0.0), {}
+
+    def _run(self, run: Gradients, rows: slice) -> Tensor:
+        """The losses of neighbouring rows; their gradients and buffers are put where they belong."""
+        losses, grads, buffers = run(*self._arguments(rows))
+        self.population.grads[rows] = grads
         for ours, new in zip(self._buffers, buffers, strict=True):
-            ours.copy_(new)
-        return torch.where(self._taken, losses.double(), 0.0), {}
+            ours[rows] = new
+        return losses
 
     def _looped(self) -> tuple[Tensor, Troubles]:
         losses, troubles = self._sums.new_zeros(self.rows), Troubles()

@@ -11,7 +11,7 @@ from torch.func import vmap
 
 from tuner.training.keyed import device_generator
 from tuner.training.memory import explained, is_out_of_memory
-from tuner.training.pace import LOOPED
+from tuner.training.pace import ONE_BY_ONE
 
 if TYPE_CHECKING:
     from tuner.training.slot import Slot
@@ -50,7 +50,7 @@ def _together(
     structure: Structure, params: Sequence[Tensor], buffers: Sequence[Sequence[Tensor]]
 ) -> list[dict[str, float] | str] | None:
     """All in one program; None where that cannot be, or is not worth it."""
-    if not structure.evaluates_together or structure.pace.last == LOOPED:
+    if not structure.evaluates_together or structure.pace.last in ONE_BY_ONE:
         return None
     try:
         return _within_memory(structure, lambda: _in_groups(structure, params, buffers))

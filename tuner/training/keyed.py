@@ -23,6 +23,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 PHI = 0x9E3779B97F4A7C15 - 2**64
+_ALL = 2**63 - 1
 _FIRST, _SECOND = 0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64
 
 
@@ -72,7 +73,9 @@ class Keyed(TorchFunctionMode):
         """Numbers in [0, 1) on the device of ``like``: in float64 with 53 random bits, else in float32 with 24."""
         self._draws += 1
         wide = like.dtype == torch.float64
-        count = torch.arange(1, math.prod(shape) + 1, device=like.device)
+        # The mask changes nothing, but hides from torch's compiler that these are places, whose sizes it works out
+        # and gives up where they are beyond an int64, as here.
+        count = torch.arange(1, math.prod(shape) + 1, device=like.device) & _ALL
         key = mix(self._seed + self._step * PHI)
         bits = mix(mix(key + self._draws * count.new_tensor(PHI)) + count * PHI)
         numbers = _shifted(bits, 11).double() * 2.0**-53 if wide else _shifted(bits, 40).float() * 2.0**-24

@@ -18,7 +18,7 @@ from tuner.training.structure import Structure, key_of
 from tuner.training.tuning import tune
 from tuner.workloads import Workload
 
-LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+LADDER = (*range(1, 8), *(step * 2**power for power in range(7) for step in (8, 10, 12, 14)), 1024)
 """Rows that a bucket may have: few sizes, so that a compiled program is met again."""
 
 SETTLED = 20

@@ -13,9 +13,10 @@ from tuner.errors import UsageError
 from tuner.optim import Layout
 from tuner.training.compiler import Compilation, Compiler, Flat
 from tuner.training.feed import Feed
-from tuner.training.pace import Pace
+from tuner.training.pace import FUSED, LOOPED, Pace
 from tuner.training.program import Program
 from tuner.training.recipe import Recipe
+from tuner.training.recurrent import Unrolled
 from tuner.trial import Value
 from tuner.workloads import Workload, loss_arguments, model_arguments
 
@@ -97,22 +98,33 @@ class Structure:
             compiler=compiler,
         )
 
-    def advance_compiling(self, rows: int, arguments: Arguments) -> None:
-        """Bring the compiled step of ``rows`` rows nearer, if there is to be one; ``arguments`` are those of a step."""
-        if self.compiler is None or rows in self.compiled or rows == 1 or not self.pace.can_fuse:
+    def advance_compiling(self, rows: int, arguments: Callable[[int], Arguments]) -> None:
+        """Bring a compiled step for ``rows`` rows nearer, if there is to be one.
+
+        ``arguments`` gives those of a step of so many of them.
+        """
+        wanted = self.pace.worth_compiling(rows) if self.compiler is not None else []
+        width = next((width for width in wanted if width not in self.compiled), None)
+        if self.compiler is None or width is None:
             return
-        params, buffers, *others = arguments
+        params, buffers, *others = arguments(width)
         flat = (params, *buffers, *others)
         try:
-            last = self.compilations.get(rows)
-            now = self.compilations[rows] = self.compiler.next(last, self.pace.spent(rows), self._flat, flat)
+            last = self.compilations.get(width)
+            now = self.compilations[width] = self.compiler.next(last, self.pace.spent(rows), self._flat, flat)
             if now is not None and (run := now.ready()) is not None:
                 self._check(run, flat)
-                self.compiled[rows] = lambda params, buffers, *others: _nested(run(params, *buffers, *others))
+                self.compiled[width] = lambda params, buffers, *others: _nested(run(params, *buffers, *others))
         except Exception as error:  # noqa: BLE001 - whatever a compiler says, the steps go on as they are
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            logging.getLogger(__name__).warning("steps stay uncompiled, and somewhat slower: %s", reason)
-            self.compiler = None
+            self._stay_uncompiled(error)
+
+    def give_up(self, form: str, error: BaseException) -> None:
+        """No more steps of a form that raised: of compiled code, or of all trials in one program."""
+        if form in {LOOPED, FUSED}:
+            self.pace.refuse(error)
+        else:
+            self.compiled.clear()
+            self._stay_uncompiled(error)
 
     def close(self) -> None:
         """Give up compiling what is not ready."""
@@ -120,10 +132,17 @@ class Structure:
             if compilation is not None:
                 compilation.close()
 
+    def _stay_uncompiled(self, error: BaseException) -> None:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        level = logging.WARNING if self.pace.can_fuse else logging.INFO  # what cannot be batched may not be traceable
+        logging.getLogger(__name__).log(level, "steps stay uncompiled, and somewhat slower: %s", reason)
+        self.compiler = None
+
     def _flat(self, params: Tensor, *rest: Tensor) -> Sequence[Tensor]:
         """The gradients, with every tensor a plain argument and a plain result."""
         count = len(self.buffers)
-        losses, grads, after = self.program.gradients(params, rest[:count], *rest[count:])
+        with Unrolled():
+            losses, grads, after = self.program.gradients(params, rest[:count], *rest[count:])
         return losses, grads, *after
 
     def _check(self, run: Flat, flat: Sequence[Tensor]) -> None:
