@@ -6,13 +6,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A test or a worker uses one thread; workers, not threads, share the cores.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: demo test lint check bench docs constraints clean
+.PHONY: demo test soak lint check bench docs constraints clean
 
 demo: $(VENV)/installed
 	$(BIN)/tuner run examples/digits.yaml
 
 test: $(VENV)/installed-dev
-	$(ONE_THREAD) $(BIN)/python -m pytest
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup
+
+# Hours: hundreds of kills over a whole sweep, thousands of broken specs; what `make test` does a little of.
+soak: $(VENV)/installed-dev
+	$(ONE_THREAD) $(BIN)/python -m pytest tests/soak -o python_files='soak_*.py' -s
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -30,6 +34,8 @@ bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.prefix_sharing
 	$(BIN)/python -m benchmarks.engine_start
 	$(BIN)/python -m benchmarks.sweep
+	$(BIN)/python -m benchmarks.outage
+	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.engine_throughput
 
 $(VENV)/python:
@@ -38,7 +44,7 @@ $(VENV)/python:
 	touch $@
 
 $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/python
-	$(PIP) install --constraint constraints.txt --editable '.[sweeps]'
+	$(PIP) install --constraint constraints.txt --editable '.[sweeps,service]'
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

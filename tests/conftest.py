@@ -1,5 +1,5 @@
 """What the whole suite shares: repeatable examples; one PostgreSQL server and one Ray cluster,
-each started by the first test that needs it."""
+each started by the first test that needs it, in each process that runs tests."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ from hypothesis import settings
 # The same examples in every run: what lands does not depend on luck. `--hypothesis-profile default` explores.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Where several processes share the suite, a file goes to one of them whole, and all that uses Ray to one."""
+    for item in items:
+        shares_ray = item.path.parent.name == "execution" or item.get_closest_marker("ray")
+        item.add_marker(pytest.mark.xdist_group("ray" if shares_ray else item.path.name))
 
 
 @pytest.fixture(scope="session")

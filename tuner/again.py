@@ -1,4 +1,4 @@
-"""Once more from the record: train one trial again and compare; write a sweep to MLflow again."""
+"""Once more from the record: train one trial again and compare; show a sweep in MLflow or Optuna again."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuner import wiring
-from tuner.errors import TunerError, UnknownNameError
+from tuner.errors import LeaseError, TunerError, UnknownNameError
 from tuner.execution.inline import InlineExecutor
 from tuner.launch import best_trial
 from tuner.ledger import SqlLedger
 from tuner.protocols import Executor
-from tuner.tracking import SweepEnd
-from tuner.tracking import sync as sync_mlflow
+from tuner.tracking import Place, SweepEnd, deliver
 from tuner.training import Engine
 from tuner.trial import Finished, Paused, Point, Reported, State, Sweep, TrialRecord
 
@@ -82,17 +81,33 @@ def difference(a: Sequence[Point], b: Sequence[Point]) -> float | None:
     return max(gaps, default=None)
 
 
-def sync(sweep: Sweep, ledger: SqlLedger, uri: str, output: Path) -> Counter[str]:
-    """Write a sweep to MLflow from the ledger; how many updates MLflow refused, by reason."""
-    status = next(summary.status for summary in ledger.sweeps() if summary.id == sweep.id)
+def sync(
+    sweep: Sweep, ledger: SqlLedger, places: Sequence[Place], output: Path, *, from_start: bool = False
+) -> Counter[str]:
+    """Deliver to each place what it was not told yet, or everything ``from_start``; what was refused, by reason.
+
+    Raises LeaseError while a driver runs the sweep, which delivers by itself; TunerError where a place is away.
+    """
+    summary = ledger.summary(sweep.id)
     report = output / sweep.id / "report.html"
     end = SweepEnd(
         at=time.time(),
-        complete=status == "done",
+        complete=summary.status == "done",
         best=best_trial(sweep, ledger.trials(sweep.id, curves=False)),
         artifacts=(report,) if report.exists() else (),
     )
-    return sync_mlflow(uri, sweep, ledger.events(sweep.id), end)
+    refused: Counter[str] = Counter()
+    try:
+        with ledger.lease(sweep.id):
+            for place in places:
+                delivery = ledger.delivery(sweep.id, str(place))
+                if from_start:
+                    delivery.rewind()
+                refused += deliver(place, delivery, end)
+    except LeaseError as error:
+        error.add_note("its driver delivers by itself what it records: sync once it has ended")
+        raise
+    return refused
 
 
 def trial_of(sweep: Sweep, records: Sequence[TrialRecord], trial: int | None) -> TrialRecord:

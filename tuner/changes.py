@@ -12,6 +12,7 @@ from tuner.spec import SweepSpec
 from tuner.trial import Sweep
 
 DIGEST = "sha256 of "
+EDITED = ": the file has changed"
 # Another machine of the same software trains the same trials: what tells machines apart is recorded, not compared.
 COMPARED = {"python", *wiring.RECORDED_LIBRARIES}
 
@@ -26,7 +27,7 @@ def changes(sweep: Sweep, spec: SweepSpec) -> list[str]:
     now, dump = origin(spec), spec.dump()
     compared = [name for name in sweep.environment if name in COMPARED or name.startswith(DIGEST)]
     found = [
-        f"{name.removeprefix(DIGEST)}: the file has changed"
+        f"{name.removeprefix(DIGEST)}{EDITED}"
         if name.startswith(DIGEST)
         else f"{name}: {sweep.environment[name]} -> {now.get(name)}"
         for name in compared
@@ -38,6 +39,11 @@ def changes(sweep: Sweep, spec: SweepSpec) -> list[str]:
         for name in dict.fromkeys([*sweep.spec, *dump])
         if sweep.spec.get(name, missing) != dump.get(name, missing)
     ]
+
+
+def is_other_code(change: str) -> bool:
+    """Whether a change is one of the user's own code, or of tuner: a trial's state is of the code that made it."""
+    return change.endswith(EDITED) or change.startswith("tuner: ")
 
 
 def _files(spec: SweepSpec) -> list[str]:

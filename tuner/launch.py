@@ -16,7 +16,7 @@ from rich.console import Console
 from tuner import wiring
 from tuner.analysis import report
 from tuner.analysis.results import Results
-from tuner.changes import changes, origin
+from tuner.changes import changes, is_other_code, origin
 from tuner.errors import LeaseError, StoreError, TunerError, UsageError
 from tuner.ledger import SqlLedger, Status
 from tuner.protocols import Executor
@@ -24,19 +24,27 @@ from tuner.search import importances
 from tuner.space import Space
 from tuner.spec import SweepSpec
 from tuner.study import Study, Summary
-from tuner.tracking import ConsoleSink, MlflowSink, SinkSet
+from tuner.tracking import ConsoleSink, Courier, Place, SinkSet, SweepEnd, aside, mlflow_place
+from tuner.training.checkpoint import folder_of
 from tuner.trial import INTERRUPTED, Event, Sweep, TrialRecord
+from tuner.upkeep import Upkeep, last_output
+
+EMPTY = Space(branches=(), shared={})  # of a sweep of which nothing but the records is at hand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Where results go. ``mlflow`` None means: not to MLflow; ``console`` shows progress, ``warn`` tells of trouble."""
+    """Where results go; ``console`` shows progress, ``warn`` tells of trouble.
+
+    ``mlflow`` is a tracking URI, ``optuna`` the URL of a database for Optuna's tables; None means: not there.
+    """
 
     ledger: SqlLedger
     mlflow: str | None
     output: Path
     console: Console
     warn: Callable[[str], None]
+    optuna: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +63,14 @@ class Parts:
 
     prepared: wiring.Prepared
     executor: Executor
+    upkeep: Upkeep
     interrupted: Callable[[], bool]
 
 
 def start(spec: SweepSpec, text: str, setting: Setting) -> Ending:
     """Record a new sweep and run it. Nothing is recorded unless the spec is sound and its workers are up."""
     prepared = wiring.prepare(spec)
-    with interruptible() as asked, closing(wiring.executor(prepared)) as executor:
+    with interruptible() as asked, closing(wiring.executor(prepared, setting.output, setting.warn)) as executor:
         sweep = setting.ledger.create(
             name=spec.name,
             spec=spec.dump(),
@@ -73,7 +82,8 @@ def start(spec: SweepSpec, text: str, setting: Setting) -> Ending:
             at=time.time(),
         )
         with setting.ledger.lease(sweep.id) as lease:
-            return _drive(sweep, Parts(prepared, executor, lambda: asked() or lease.is_lost()), (), setting)
+            upkeep = Upkeep(folder_of(setting.output, sweep.id), ())
+            return _drive(sweep, Parts(prepared, executor, upkeep, lambda: asked() or lease.is_lost()), (), setting)
 
 
 def go_on(sweep: Sweep, setting: Setting, *, accept_changes: bool = False) -> Ending:
@@ -92,17 +102,30 @@ def go_on(sweep: Sweep, setting: Setting, *, accept_changes: bool = False) -> En
             )
         setting.warn(f"{sweep.id} goes on with something else than it was begun with:{listed}")
     with interruptible() as asked, setting.ledger.lease(sweep.id) as lease:
+        if not sweep.environment:  # it was queued: what it runs on is known only now
+            sweep = setting.ledger.begin(sweep.id, origin(prepared.spec), time.time())
+        if found:
+            setting.ledger.accept_changes(sweep.id, found, time.time())
         history = list(setting.ledger.events(sweep.id))
-        with closing(wiring.executor(prepared)) as executor:
-            return _drive(sweep, Parts(prepared, executor, lambda: asked() or lease.is_lost()), history, setting)
+        output = last_output(sweep, history) or setting.output
+        with closing(wiring.executor(prepared, output, setting.warn)) as executor:
+            upkeep = Upkeep(folder_of(output, sweep.id), history)
+            if any(is_other_code(change) for change in found):
+                setting.warn("trials that were under way begin again: their states are those of other code")
+                upkeep.clear()
+            parts = Parts(prepared, executor, upkeep, lambda: asked() or lease.is_lost())
+            return _drive(sweep, parts, history, setting)
 
 
 def _drive(sweep: Sweep, parts: Parts, history: Sequence[Event], setting: Setting) -> Ending:
     ledger, prepared = setting.ledger, parts.prepared
-    mlflow = MlflowSink(setting.mlflow, sweep, warn=setting.warn) if setting.mlflow else None
     console = ConsoleSink(sweep, prepared.budget.trials, setting.console)
     console.write(history)
-    sinks = SinkSet([console, mlflow] if mlflow else [console], warn=setting.warn)
+    couriers = [
+        Courier(aside(place), ledger.delivery(sweep.id, str(place)), warn=setting.warn, remedy=f"tuner sync {sweep.id}")
+        for place in places(sweep, prepared.space, setting)
+    ]
+    sinks = SinkSet([parts.upkeep, console, *couriers], warn=setting.warn)
     try:
         with recorded_status(ledger, sweep):
             sampler = wiring.sampler(prepared)
@@ -120,10 +143,14 @@ def _drive(sweep: Sweep, parts: Parts, history: Sequence[Event], setting: Settin
             summary = study.run(parts.interrupted)
         ledger.set_status(sweep.id, summary.status, time.time())
         parts.executor.close()
+        parts.upkeep.end()
         records = ledger.trials(sweep.id)
-        path = write_report(sweep, records, prepared.space, setting.output)
-        if mlflow and summary.status != INTERRUPTED:
-            mlflow.finish(best_trial(sweep, records), [path], _plain(summary))
+        path = write_report(sweep.id, report_page(sweep, records, prepared.space), setting.output)
+        if summary.status != INTERRUPTED:
+            best, facts = best_trial(sweep, records), _plain(summary)
+            end = SweepEnd(at=time.time(), complete=True, best=best, artifacts=(path,), summary=facts)
+            for courier in couriers:
+                courier.finish(end)
     except LeaseError:
         raise
     except (TunerError, KeyboardInterrupt) as error:
@@ -131,9 +158,15 @@ def _drive(sweep: Sweep, parts: Parts, history: Sequence[Event], setting: Settin
         raise
     finally:
         console.close()
-        with setting.console.status("delivering the last updates to MLflow"):
+        with setting.console.status("delivering the last updates"):
             sinks.close()
     return Ending(sweep=sweep, summary=summary, records=records, report=path)
+
+
+def places(sweep: Sweep, space: Space, setting: Setting) -> list[Place]:
+    """Where the sweep is shown outside the ledger."""
+    mlflow = [mlflow_place(setting.mlflow, sweep)] if setting.mlflow else []
+    return mlflow + ([wiring.optuna_place(setting.optuna, sweep, space)] if setting.optuna else [])
 
 
 @contextmanager
@@ -149,35 +182,38 @@ def recorded_status(ledger: SqlLedger, sweep: Sweep) -> Iterator[None]:
         raise
 
 
-def report_again(sweep: Sweep, records: Sequence[TrialRecord], output: Path, *, warn: Callable[[str], None]) -> Path:
-    """Write the report of a recorded sweep, also where its workload is gone: then without what needs its space."""
+def recorded_space(sweep: Sweep, warn: Callable[[str], None]) -> Space:
+    """The space of a recorded sweep, an empty one where its workload is gone."""
     try:
-        space = wiring.recorded(sweep).space
+        return wiring.recorded(sweep).space
     except TunerError as error:
         warn(f"warning: no importances and no warnings about the edges of ranges: {error}")
-        space = Space(branches=(), shared={})
-    return write_report(sweep, records, space, output)
+        return EMPTY
 
 
-def write_report(sweep: Sweep, records: Sequence[TrialRecord], space: Space, output: Path) -> Path:
+def write_report(sweep: str, html: str, output: Path) -> Path:
     """Write a sweep's report to ``output/<sweep>/report.html``; its path. Raises TunerError where that fails."""
-    path = output / sweep.id / "report.html"
-    html = report.render(
-        sweep,
-        records,
-        importances=importances(space, records, sweep.objectives[0]),
-        edge=space.at_edge,
-        generated_at=time.time(),
-    )
+    path = output / sweep / "report.html"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         report.write(path, html)
     except OSError as error:
         raise TunerError(
             f"the report cannot be written to {path}: {error.strerror}; the ledger is complete: "
-            f"`tuner report {sweep.id} --output FOLDER` writes it elsewhere"
+            f"`tuner report {sweep} --output FOLDER` writes it elsewhere"
         ) from error
     return path
+
+
+def report_page(sweep: Sweep, records: Sequence[TrialRecord], space: Space) -> str:
+    """A sweep's report as HTML, as it stands now."""
+    return report.render(
+        sweep,
+        records,
+        importances=importances(space, records, sweep.objectives[0]),
+        edge=space.at_edge,
+        generated_at=time.time(),
+    )
 
 
 def best_trial(sweep: Sweep, records: Sequence[TrialRecord]) -> TrialRecord | None:

@@ -6,7 +6,20 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tuner.trial import INTERRUPTED, STATE_GONE, Event, Finished, Lost, Paused, Proposed, Reported, State, TrialSpec
+from tuner.states import States
+from tuner.trial import (
+    INTERRUPTED,
+    STATE_GONE,
+    Checkpointed,
+    Event,
+    Finished,
+    Lost,
+    Paused,
+    Proposed,
+    Reported,
+    State,
+    TrialSpec,
+)
 
 
 @dataclass(slots=True)
@@ -15,8 +28,9 @@ class Standing:
 
     ``waiting`` and ``begun`` hold the latest attempts of trials that wait to start for the first time, and of those
     that have started; ``paused`` the attempts that paused, with their pauses. ``outcomes`` counts trials; ``losses``
-    counts, by trial, the attempts that were lost for a reason that may lie in the trial. ``steps`` is how far each
-    trial has come, ``proposed`` how many trials there are.
+    counts, by trial, the attempts that were lost for a reason that may lie in the trial, since it last got on: a trial
+    with a new checkpoint can run, wherever its workers go. ``steps`` is how far each
+    trial has come, ``states`` what each can go on from, ``proposed`` how many trials there are.
     """
 
     waiting: dict[int, TrialSpec] = field(default_factory=dict)
@@ -25,6 +39,7 @@ class Standing:
     outcomes: Counter[State] = field(default_factory=Counter)
     losses: Counter[int] = field(default_factory=Counter)
     steps: dict[int, int] = field(default_factory=dict)
+    states: States = field(default_factory=States)
     proposed: int = 0
 
     @classmethod
@@ -38,6 +53,7 @@ class Standing:
     def take(self, event: Event) -> None:
         """Enter what happened to a trial."""
         index = event.trial
+        self.states.take(event)
         match event:
             case Proposed(spec=spec):
                 self.begun.pop(index, None)
@@ -57,6 +73,8 @@ class Standing:
                 return
             case Lost():
                 self.losses[index] = self.losses_with(event)
+            case Checkpointed():
+                self.losses.pop(index, None)
             case Reported(step=step):
                 self.steps[index] = step
         if index in self.waiting:

@@ -14,7 +14,7 @@ from tuner.protocols import Executor, Recorder, Sampler, Sink
 from tuner.standing import Standing
 from tuner.trial import (
     INTERRUPTED,
-    STATE_GONE,
+    Checkpointed,
     Decision,
     Event,
     Finished,
@@ -196,14 +196,19 @@ class Study:
         """Record what happened, then learn from it."""
         true: list[Event] = []
         for event in events:
-            trial = self._running.get(event.trial)
-            if trial is None or trial.attempt != event.attempt:
-                continue  # late words of an attempt that was given up
-            true += self._follow(event)
+            if self._is_true(event):
+                true += self._follow(event)
         self._record(true)
         if len(self._failures) >= HOPELESS and not self._books.outcomes.keys() - {State.FAILED}:
             self._leave()
             raise WorkloadError(f"the first {HOPELESS} trials all failed; the last one:\n{self._failures[-1]}")
+
+    def _is_true(self, event: Event) -> bool:
+        """Whether it is no late word of an attempt that is over; a pause may be over before its state is on disk."""
+        trial = self._running.get(event.trial)
+        if trial is None and isinstance(event, Checkpointed) and event.trial in self._books.paused:
+            trial = self._books.paused[event.trial][0]
+        return trial is not None and trial.attempt == event.attempt
 
     def _follow(self, event: Event) -> list[Event]:
         """Keep the books; what to record: a lost attempt is queued again, or is the end of its trial."""
@@ -220,9 +225,8 @@ class Study:
                     self._failures.append(note)
             case Paused():
                 del self._running[index]
-            case Lost(reason=reason):
-                spec = self._running.pop(index)
-                return [event, self._again(dataclasses.replace(spec, resume_step=0) if reason == STATE_GONE else spec)]
+            case Lost():
+                return [event, self._again(self._running.pop(index))]
         return [event]
 
     def _given_up(self, lost: Lost) -> Finished:
@@ -245,7 +249,9 @@ class Study:
         self._sink.write(events)
 
     def _again(self, trial: TrialSpec) -> Proposed:
-        again = dataclasses.replace(trial, attempt=trial.attempt + 1)
+        """Queue a trial's next attempt, from the newest state that there is of it."""
+        resume_step = self._books.states.newest(trial.index)
+        again = dataclasses.replace(trial, attempt=trial.attempt + 1, resume_step=resume_step)
         (self._waiting if self._books.losses[trial.index] < MAX_LOSSES - 1 else self._suspects).append(again)
         return self._propose(again)
 

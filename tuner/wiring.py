@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import os
 import platform
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tuner import spec as specs
@@ -18,8 +20,9 @@ from tuner.search import Search, make_search
 from tuner.space import Problems, Space
 from tuner.spec import SweepSpec, options
 from tuner.study import Budget
+from tuner.tracking import Place, address
 from tuner.tracking.wording import without_passwords
-from tuner.training import Setup
+from tuner.training import Checkpoints, Setup
 from tuner.trial import Patience, Sweep, TrainingPlan
 from tuner.workloads import Workload, check_workload, load
 
@@ -120,17 +123,21 @@ def patience(spec: SweepSpec) -> Patience | None:
     return None if spec.patience is None else Patience(**spec.patience.model_dump())
 
 
-def executor(prepared: Prepared) -> Executor:
-    """Start the spec's executor. Raises ExecutorError where workers cannot be reached."""
+def executor(prepared: Prepared, output: Path, warn: Callable[[str], None]) -> Executor:
+    """Start the spec's executor; checkpoints go below ``output``, and ``warn`` hears of what fails with them.
+
+    Raises ExecutorError where workers cannot be reached.
+    """
     chosen = prepared.spec.executor
-    return _EXECUTORS[chosen.name](prepared, chosen)
+    return _EXECUTORS[chosen.name](prepared, chosen, output.absolute(), warn)
 
 
-def _inline(prepared: Prepared, chosen: options.Inline) -> Executor:
-    return InlineExecutor(_setup(prepared, chosen, workers=1).engine(prepared.workload, prepared.plan))
+def _inline(prepared: Prepared, chosen: options.Inline, output: Path, warn: Callable[[str], None]) -> Executor:
+    engine = _setup(prepared, chosen, output, workers=1).engine(prepared.workload, prepared.plan)
+    return InlineExecutor(engine, warn)
 
 
-def _setup(prepared: Prepared, chosen: options.Training, workers: int) -> Setup:
+def _setup(prepared: Prepared, chosen: options.Training, output: Path, workers: int) -> Setup:
     """How each of ``workers`` engines trains. A search learns from what has ended: it does not run all at once."""
     trials = prepared.spec.budget.trials
     return Setup(
@@ -139,10 +146,11 @@ def _setup(prepared: Prepared, chosen: options.Training, workers: int) -> Setup:
         precision=chosen.precision,
         compiles=chosen.compile,
         share_prefixes=chosen.share_prefixes,
+        checkpoints=Checkpoints(every=chosen.checkpoint_every or math.inf, output=str(output)),
     )
 
 
-def _ray(prepared: Prepared, chosen: options.Ray) -> Executor:
+def _ray(prepared: Prepared, chosen: options.Ray, output: Path, warn: Callable[[str], None]) -> Executor:
     from tuner.execution.cluster import connect  # noqa: PLC0415 - Ray takes a second to import: not unless it is used
     from tuner.execution.ray import RayExecutor  # noqa: PLC0415
 
@@ -153,13 +161,22 @@ def _ray(prepared: Prepared, chosen: options.Ray) -> Executor:
             prepared.workload,
             prepared.plan,
             cluster,
-            setup=_setup(prepared, chosen, workers=workers or int(cluster.gpus or cluster.cpus)),
+            setup=_setup(prepared, chosen, output, workers=workers or int(cluster.gpus or cluster.cpus)),
             workers=workers,
             gpus_per_worker=chosen.gpus_per_worker,
+            step_timeout=chosen.step_timeout,
+            warn=warn,
         )
     except BaseException:
         cluster.close()
         raise
+
+
+def optuna_place(url: str, sweep: Sweep, space: Space) -> Place:
+    """A sweep in Optuna's own tables, in the database at ``url``."""
+    from tuner.search.mirror import OptunaMirror, check_storage  # noqa: PLC0415 - Optuna's tables are rarely wanted
+
+    return Place("optuna", address(url), partial(OptunaMirror, url, sweep, space), partial(check_storage, url))
 
 
 _EXECUTORS: Mapping[str, Callable[..., Executor]] = {"inline": _inline, "ray": _ray}

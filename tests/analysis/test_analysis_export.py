@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 import tuner.optim
 import tuner.schedules
 from tuner import spec
-from tuner.analysis.export import to_csv, to_script, to_yaml
+from tuner.analysis.export import to_csv, to_yaml
+from tuner.analysis.script import to_script
 from tuner.trial import State, Value
 from tuner.workloads import load
 

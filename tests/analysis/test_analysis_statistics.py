@@ -47,9 +47,21 @@ def test_a_median_of_few_values_has_no_interval() -> None:
     assert median_interval([1.0, 2.0, 3.0, 4.0]) == (None, None)
 
 
-def test_the_median_interval_is_the_same_every_time() -> None:
-    values = [0.1, 0.5, 0.2, 0.9, 0.4, 0.3]
-    assert median_interval(values) == median_interval(values)
+@pytest.mark.parametrize("n", [5, 9, 31])
+def test_the_interval_of_the_median_is_what_resampling_comes_to(n: int) -> None:
+    rng = np.random.default_rng(n)
+    values = np.sort(rng.normal(size=n))
+    medians = np.median(rng.choice(values, (100_000, n)), axis=1)
+    for end, share in zip(median_interval(list(values)), (0.025, 0.975), strict=True):
+        assert np.searchsorted(values, end) == pytest.approx(np.searchsorted(values, np.quantile(medians, share)))
+
+
+def test_the_interval_of_an_even_numbers_median_holds_both_middle_values() -> None:
+    low, high = median_interval([0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+    assert low is not None
+    assert high is not None
+    assert low <= 2.0
+    assert high >= 3.0
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=12))

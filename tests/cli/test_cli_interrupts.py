@@ -92,7 +92,7 @@ def test_a_kill_in_the_middle_loses_no_outcome(tuner, place):
 
 
 def test_a_full_disk_stops_the_sweep_with_one_message_and_it_can_go_on(tuner, place):
-    limit = 150_000  # bytes a file may have: the ledger reaches it somewhere in the middle of the sweep
+    limit = 230_000  # bytes a file may have: the ledger reaches it somewhere in the middle of the sweep
 
     process = launch(place, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
     out, err = process.communicate(timeout=120)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 COMMANDS = (
-    "run", "resume", "list", "show", "best", "compare", "report", "export", "rerun", "simulate",
+    "run", "resume", "list", "show", "best", "compare", "report", "export", "rerun", "replay", "sync", "simulate",
     "optimizers", "schedules", "workloads", "spaces", "doctor",
 )  # fmt: skip
 

@@ -128,6 +128,19 @@ def test_a_paused_trial_may_get_its_outcome_and_then_no_other(ledger, make):
         ledger.append(sweep, [replace(end, step=51)])
 
 
+def test_the_state_of_a_trial_that_paused_may_come_to_disk_late_and_not_after_it_has_gone_on(ledger, make):
+    sweep = make.sweep(ledger).id
+    history = [*make.history(sweep, 0)[:3], Paused(trial=0, attempt=0, at=12.5, step=50, values={})]
+    saved = Checkpointed(trial=0, attempt=0, at=12.6, step=50, path="p")
+    ledger.append(sweep, history)
+    ledger.append(sweep, [saved])
+    assert list(ledger.events(sweep)) == [*history, saved]
+    assert ledger.trial(sweep, 0).state is State.PAUSED
+    again = make.proposed(sweep, 0, 1, resume_step=50)
+    ledger.append(sweep, [again, replace(saved, step=49)])
+    assert list(ledger.events(sweep)) == [*history, saved, again]
+
+
 NEW_MESSAGES = [
     Reported(trial=0, attempt=0, at=7.0, step=101, metrics={}),
     Checkpointed(trial=0, attempt=0, at=7.0, step=101, path=""),
@@ -292,7 +305,7 @@ def test_a_summary_counts_states_and_finds_the_best_completed_value(ledger, make
     ledger.append(sweep, [make.proposed(sweep, 2), *make.history(sweep, 6)[:2], lost, make.proposed(sweep, 3)])
     ledger.append(sweep, [make.proposed(sweep, 3, 1), Started(trial=3, attempt=1, at=20.0, worker="")])
     summary = next(s for s in ledger.sweeps() if s.id == sweep)
-    assert (summary.name, summary.workload, summary.status) == ("summary", "digits", "running")
+    assert (summary.name, summary.workload, summary.status) == ("summary", "digits", "interrupted")
     assert (summary.created_at, summary.updated_at) == (1.5, 20.0)
     assert summary.objectives == (make.accuracy, make.loss)
     assert summary.best == {"accuracy": 0.75}
@@ -303,23 +316,27 @@ def test_a_summary_counts_states_and_finds_the_best_completed_value(ledger, make
         State.WAITING: 2,
     }
     assert set(summary.counts) == set(State)
+    assert (summary.ended, summary.budget) == (3, 3)
+    assert ledger.summary(sweep) == summary
 
 
 @pytest.mark.parametrize("status", ["done", "interrupted", "failed", "running"])
 def test_a_status_is_kept_with_its_time(ledger, make, status):
     sweep = make.sweep(ledger).id
     other = make.sweep(ledger).id
-    ledger.set_status(sweep, status, 77.0)
-    found = {s.id: s for s in ledger.sweeps()}
+    with ledger.lease(sweep), ledger.lease(other):
+        ledger.set_status(sweep, status, 77.0)
+        found = {s.id: s for s in ledger.sweeps()}
     assert (found[sweep].status, found[sweep].updated_at) == (status, 77.0)
     assert (found[other].status, found[other].updated_at) == ("running", 1.5)
 
 
 def test_an_unknown_status_is_refused(ledger, make):
     sweep = make.sweep(ledger).id
-    with pytest.raises(StoreError):
-        ledger.set_status(sweep, "paused", 77.0)
-    assert next(s for s in ledger.sweeps() if s.id == sweep).status == "running"
+    with ledger.lease(sweep):
+        with pytest.raises(StoreError):
+            ledger.set_status(sweep, "paused", 77.0)
+        assert ledger.summary(sweep).status == "running"
 
 
 # ---------------------------------------------------------------- use

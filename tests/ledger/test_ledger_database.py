@@ -93,10 +93,12 @@ def test_a_ledger_of_an_older_program_is_upgraded_with_all_it_holds(request, dat
         events = list(ledger.events("digits-1"))
         record = ledger.trial("digits-1", 0)
         with ledger.lease("digits-1"):
+            told = ledger.delivery("digits-1", "mlflow http://there").read(100)
             ledger.append("digits-1", [Proposed(spec=replace(record.spec, index=1, attempt=0), at=10.0)])
     assert [type(e).__name__ for e in events] == [
         *("Proposed", "Started", "Reported", "Lost", "Proposed", "Started", "Reported", "Finished")
     ]
+    assert told == events[0 if saved.stem < "0004" else 5 :]
     assert (record.state, record.step, record.values) == (State.COMPLETED, 100, {"accuracy": 0.75})
     assert [(p.step, p.at) for p in record.curve] == [(50, 8.0)]
     assert (record.spec.attempt, record.spec.resume_step, record.spec.pause_step) == (1, 0, None)

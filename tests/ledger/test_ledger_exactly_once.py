@@ -64,7 +64,7 @@ class Rules:
         over = [e for e in own if e.attempt == event.attempt and isinstance(e, Lost | Paused)]
         if not isinstance(event, Proposed) and (event.attempt < latest or any(isinstance(e, Lost) for e in over)):
             return
-        if over and not isinstance(event, Proposed | Finished):
+        if over and not isinstance(event, Proposed | Checkpointed | Finished):
             return
         there = [e for e in own if self._place(e) == self._place(event)]
         ended = any(isinstance(e, Finished) for e in own)

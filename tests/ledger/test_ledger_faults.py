@@ -15,6 +15,7 @@ import pytest
 
 from tuner.errors import StoreError
 from tuner.ledger import open_ledger
+from tuner.ledger.migrations import HEAD
 from tuner.trial import Event, Reported
 
 
@@ -87,13 +88,14 @@ def test_a_damaged_file_is_named(tmp_path, make):
     with path.open("r+b") as file:
         file.seek(size // 2)
         file.write(b"\xff" * (size - size // 2))
-    with closing(open_ledger(f"sqlite:///{path}")) as ledger, pytest.raises(StoreError, match=r"damaged.*\.recover"):
+    with pytest.raises(StoreError, match=r"damaged.*\.recover"), closing(open_ledger(f"sqlite:///{path}")) as ledger:
         list(ledger.events(sweep))
 
 
 WRITER = """
 import sys
 from tuner.ledger import open_ledger
+from tuner.ledger.migrations import HEAD
 from tuner.trial import Objective, Proposed, Reported, TrialSpec
 ledger = open_ledger(sys.argv[1])
 sweep = ledger.create(name="killed", spec={}, spec_text="", environment={}, objectives=[], seed=0, repeats=1, at=0.0).id
@@ -175,5 +177,5 @@ def test_a_newer_schema_is_left_alone(tmp_path, make):
     with closing(sqlite3.connect(path)) as newer:
         newer.execute("UPDATE tuner_schema SET version_num = '9999'")
         newer.commit()
-    with pytest.raises(StoreError, match=r"its schema is 9999, this program knows up to 0003; .*upgrade this one"):
+    with pytest.raises(StoreError, match=rf"its schema is 9999, this program knows up to {HEAD}; .*upgrade this one"):
         open_ledger(f"sqlite:///{path}")

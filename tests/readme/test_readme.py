@@ -39,6 +39,7 @@ def test_the_workload_is_the_example_and_short():
 
 def test_every_command_shown_exists():
     known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    known |= {group.name for group in app.registered_groups}
     shown = set(re.findall(r"^tuner ([a-z]+)", README, re.MULTILINE))
     assert len(shown) > 8
     assert shown <= known

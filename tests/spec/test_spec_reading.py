@@ -13,7 +13,7 @@ from tuner.errors import SpecError
 from tuner.hyper import Hyper
 from tuner.space import Choice, Source
 from tuner.spec import SweepSpec, options
-from tuner.spec.models import seconds
+from tuner.spec.options import seconds
 from tuner.trial import Objective
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

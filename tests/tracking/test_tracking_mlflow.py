@@ -9,23 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow_reading import Reading, read
+from tracking_outgoing import Recorded, ended, shown, synced
 from tracking_story import OUTCOMES, PARAMS, STATUS, SWEEP, T0, attempt, climb, finished, record, story, trial
 
 from tuner.errors import TunerError, UsageError
-from tuner.tracking import MlflowSink, SweepEnd, probe, sync
+from tuner.tracking import SweepEnd, probe
 from tuner.trial import Event, Finished, Lost, Paused, Proposed, Reported
 
 
-def sink(uri: str, told: list[str], sweep=SWEEP) -> MlflowSink:
-    return MlflowSink(uri, sweep, warn=told.append, linger_s=0.01)
-
-
-def shown(uri: str, events: list[Event], told: list[str]) -> Reading:
-    """What stands in MLflow after one sink took the events and was closed."""
-    one = sink(uri, told)
-    one.write(events)
-    one.close()
-    return read(uri)
+def sink(uri: str, told: list[str], sweep=SWEEP) -> Recorded:
+    return Recorded(uri, told.append, sweep, linger_s=0.01)
 
 
 @pytest.fixture
@@ -127,7 +120,7 @@ def test_the_best_trial_is_marked_on_both_runs_and_the_mark_moves(store: str, to
     for number, value in ((0, 0.9), (4, 0.97)):  # the second time the sweep was resumed, and trial 4 is better
         one = sink(store, told)
         one.write(story())
-        one.finish(record(number, accuracy=value), [report], {"trials": 5})
+        one.finish(ended(record(number, accuracy=value), artifacts=(report,), summary={"trials": 5}))
         one.close()
         seen = read(store)
         marks = {trial for trial, run in seen.children.items() if run.data.tags.get("tuner.best") == "true"}
@@ -145,7 +138,7 @@ def test_closed_before_the_end_reads_as_interrupted_until_resumed(store: str, to
     assert shown(store, trial(0), told).parent.info.status == "KILLED"
     resumed = sink(store, told)
     resumed.write(trial(1))
-    resumed.finish(None)
+    resumed.finish(ended())
     resumed.close()
     assert read(store).parent.info.status == "FINISHED"
 
@@ -154,9 +147,11 @@ def test_what_was_interrupted_reads_as_running_once_it_goes_on(store: str):
     from tuner.tracking.mlflow_runs import SweepRuns  # noqa: PLC0415 - it imports MLflow
 
     lost = Lost(trial=4, attempt=0, at=T0 + 45, reason="interrupted")
-    before = [*attempt(4, (10,)), lost, SweepEnd(at=T0 + 46, complete=False)]
-    for updates, status in ((before, "KILLED"), (attempt(4, (), number=1), "RUNNING")):
-        SweepRuns(store, SWEEP).apply(updates)
+    for events, status in (([*attempt(4, (10,)), lost], "KILLED"), (attempt(4, (), number=1), "RUNNING")):
+        runs = SweepRuns(store, SWEEP)
+        assert runs.write(events) == {}
+        if status == "KILLED":
+            runs.finish(SweepEnd(at=T0 + 46, complete=False))
         seen = read(store)
         assert (seen.parent.info.status, seen.children[4].info.status) == (status, status)
 
@@ -174,13 +169,28 @@ def test_a_trial_that_pauses_is_one_run_without_a_step_twice(store: str, told: l
 
 def test_writing_everything_twice_changes_nothing(store: str, told: list[str], seen: Reading):
     assert found(shown(store, story(), told)) == found(seen) == expected()
-    assert sync(store, SWEEP, story()) == {}
+    assert synced(store, story()) == {}
     assert found(read(store)) == expected()
+
+
+def test_a_store_that_was_deleted_is_told_all_of_it_again_and_one_that_was_not_only_the_rest(
+    store: str, told: list[str], migrated: Path
+):
+    path, events = Path(store.removeprefix("sqlite:///")), story()
+    assert synced(store, events[:9]) == {}
+    for deleted in (False, True):
+        if deleted:
+            path.write_bytes(migrated.read_bytes())
+        one = Recorded(store, told.append, arrived=9, linger_s=0.01)
+        one.outgoing.events += events
+        one.close()
+        assert found(read(store)) == expected()
+    assert told == []
 
 
 def test_sync_alone_builds_the_same_runs(store: str):
     end = SweepEnd(at=T0 + 500, complete=True, best=record(4, accuracy=0.97))
-    assert sync(store, SWEEP, iter(story()), end, batch=4) == {}
+    assert synced(store, story(), end) == {}
     seen = read(store)
     assert found(seen) == expected()
     assert seen.parent.info.status == "FINISHED"
@@ -237,29 +247,28 @@ def test_what_mlflow_refuses_is_counted_and_told_and_the_rest_arrives(store: str
     one = sink(store, told)
     one.write([event for event in trial(0) if not isinstance(event, Proposed)])  # no run, and nothing to make it from
     one.write(trial(1))
-    one.finish(None, [tmp_path / "missing.html"])
+    one.finish(ended(artifacts=(tmp_path / "missing.html",)))
     one.close()
     seen = read(store)
     assert set(seen.children) == {1}
     assert seen.parent.info.status == "FINISHED"
     (line,) = told
     assert "6 updates" in line
-    assert "tuner sync digits-1" in line
+    assert "tuner sync digits-1 --from-start" in line
     assert "missing.html" in line
 
 
 @pytest.mark.parametrize("uri", ["nowhere://x", "localhost:5000", "mlflow.db", "", "postgres ql://u:secret@h/db"])
-def test_a_uri_of_an_unknown_scheme_is_told_up_front_and_costs_nothing(uri: str, told: list[str]):
+def test_a_uri_of_an_unknown_scheme_is_told_once_and_costs_nothing(uri: str, told: list[str]):
     one = sink(uri, told)
+    one.write(story())
+    one.finish(ended())
+    one.close()
     assert len(told) == 1
     assert told[0].startswith("mlflow: expected a URI")
     assert "secret" not in told[0]
-    one.write(story())
-    one.finish(None)
-    one.close()
-    assert len(told) == 1
     with pytest.raises(UsageError, match="expected a URI"):
-        sync(uri, SWEEP, story())
+        synced(uri, story())
 
 
 def test_a_store_that_cannot_be_opened_is_told_at_once(tmp_path: Path, told: list[str]):
@@ -269,7 +278,7 @@ def test_a_store_that_cannot_be_opened_is_told_at_once(tmp_path: Path, told: lis
         uri = f"sqlite:///{tmp_path}/{name}"
         began = time.monotonic()
         with pytest.raises(TunerError, match=f"^mlflow: {uri}: {words}"):
-            sync(uri, SWEEP, story())
+            synced(uri, story())
         assert probe(uri) == f"mlflow: {uri}: {words}"
         one = sink(uri, told)
         one.write(story())

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 from mlflow_reading import read
-from tracking_story import OUTCOMES, SWEEP, record, story
+from tracking_outgoing import Recorded, ended, synced
+from tracking_story import OUTCOMES, record, story
 
 from tuner.errors import TunerError
-from tuner.tracking import MlflowSink, probe, sync
+from tuner.tracking import probe
 
 AT_ONCE = 2.0  # seconds: a busy machine's scheduling, far below any of MLflow's own timeouts
 
@@ -35,7 +36,7 @@ def silent_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def timed_writes(sink: MlflowSink) -> float:
+def timed_writes(sink: Recorded) -> float:
     """The slowest of many writes, in seconds."""
     slowest = 0.0
     for event in story() * 20:
@@ -46,7 +47,7 @@ def timed_writes(sink: MlflowSink) -> float:
 
 
 def test_a_refusing_uri_costs_one_warning_while_running_and_one_at_the_end(free_port: int, told: list[str]):
-    sink = MlflowSink(f"http://user:secret@127.0.0.1:{free_port}", SWEEP, warn=told.append, linger_s=0.0)
+    sink = Recorded(f"http://user:secret@127.0.0.1:{free_port}", told.append, linger_s=0.0)
     assert timed_writes(sink) < AT_ONCE
     deadline = time.monotonic() + 60
     while not told and time.monotonic() < deadline:
@@ -64,7 +65,7 @@ def test_a_refusing_uri_costs_one_warning_while_running_and_one_at_the_end(free_
 
 
 def test_a_silent_server_bounds_close(silent_port: int, told: list[str]):
-    sink = MlflowSink(f"http://127.0.0.1:{silent_port}", SWEEP, warn=told.append, drain_s=0.5, linger_s=0.0)
+    sink = Recorded(f"http://127.0.0.1:{silent_port}", told.append, drain_s=0.5, linger_s=0.0)
     assert timed_writes(sink) < AT_ONCE
     began = time.monotonic()
     sink.close()
@@ -75,7 +76,7 @@ def test_a_silent_server_bounds_close(silent_port: int, told: list[str]):
 
 def test_sync_to_a_refusing_uri_is_a_named_error(free_port: int):
     with pytest.raises(TunerError, match=r"^mlflow: http://127.*: Connection refused; start or correct it"):
-        sync(f"http://127.0.0.1:{free_port}", SWEEP, story())
+        synced(f"http://127.0.0.1:{free_port}", story())
 
 
 def test_probe_tells_a_server_that_is_not_there_from_a_store_that_is(free_port: int, store: str, tmp_path: Path):
@@ -88,7 +89,7 @@ def test_probe_tells_a_server_that_is_not_there_from_a_store_that_is(free_port: 
 
 def test_a_server_that_comes_late_gets_everything(free_port: int, store: str, tmp_path: Path, told: list[str]):
     uri = f"http://127.0.0.1:{free_port}"
-    sink = MlflowSink(uri, SWEEP, warn=told.append, linger_s=0.0)
+    sink = Recorded(uri, told.append, linger_s=0.0)
     sink.write(story()[:7])
     deadline = time.monotonic() + 60
     while not told and time.monotonic() < deadline:
@@ -105,7 +106,7 @@ def test_a_server_that_comes_late_gets_everything(free_port: int, store: str, tm
         sink.write(story()[7:])
         report = tmp_path / "report.html"
         report.write_text("<p>late")
-        sink.finish(record(4, accuracy=0.97), [report])
+        sink.finish(ended(record(4, accuracy=0.97), artifacts=(report,)))
         until_listening(free_port)
         sink.close()
         assert len(told) == 1, told

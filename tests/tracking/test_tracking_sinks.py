@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tracking_outgoing import Recorded, Warn, ended
 from tracking_story import SWEEP, record, story
 
 from tuner.protocols import Sink
-from tuner.tracking import ConsoleSink, MlflowSink, SinkSet
+from tuner.tracking import ConsoleSink, SinkSet
 from tuner.trial import Event
 
 
@@ -44,12 +45,11 @@ class Keeping:
         self.closed += 1
 
 
-Warn = Callable[[str], None]
 SINKS: dict[str, Callable[[Path, Warn], Sink]] = {
-    "mlflow": lambda store, warn: MlflowSink(f"sqlite:///{store}", SWEEP, warn=warn),
-    "mlflow away": lambda store, warn: MlflowSink("http://127.0.0.1:9", SWEEP, warn=warn, drain_s=5.0),
-    "mlflow below a file": lambda store, warn: MlflowSink(f"sqlite:///{store}/x.db", SWEEP, warn=warn, drain_s=0.5),
-    "mlflow nonsense": lambda store, warn: MlflowSink("nowhere://x", SWEEP, warn=warn),
+    "mlflow": lambda store, warn: Recorded(f"sqlite:///{store}", warn),
+    "mlflow away": lambda store, warn: Recorded("http://127.0.0.1:9", warn, drain_s=5.0),
+    "mlflow below a file": lambda store, warn: Recorded(f"sqlite:///{store}/x.db", warn, drain_s=0.5),
+    "mlflow nonsense": lambda store, warn: Recorded("nowhere://x", warn),
     "terminal": lambda store, warn: ConsoleSink(SWEEP, 5, Console(file=io.StringIO(), force_terminal=True)),
     "pipe": lambda store, warn: ConsoleSink(SWEEP, None, Console(file=io.StringIO())),
     "set": lambda store, warn: SinkSet([Keeping(), Buggy(), Keeping()], warn=warn),
@@ -70,7 +70,7 @@ def test_a_sink_takes_anything_at_once_and_closes_in_bounded_time(name: str, sto
     began = time.perf_counter()
     sink.close()
     sink.close()
-    assert time.perf_counter() - began < 35  # MlflowSink's 30, and a busy machine
+    assert time.perf_counter() - began < 35  # the courier's 30, and a busy machine
     sink.write(events)
     assert all("\n" not in line for line in told)
 
@@ -98,8 +98,8 @@ def test_a_sweep_does_not_wait_for_the_import_of_mlflow():
 
 
 def test_finish_after_close_changes_nothing(store: str, told: list[str]):
-    sink = MlflowSink(store, SWEEP, warn=told.append)
+    sink = Recorded(store, told.append)
     sink.close()
-    sink.finish(record(0, accuracy=1.0))
+    sink.finish(ended(record(0, accuracy=1.0)))
     sink.close()
     assert told == []

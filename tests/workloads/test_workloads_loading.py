@@ -113,8 +113,8 @@ def wrong(kind: type[TunerError], expected: str, ref: str):
         wrong(
             UnknownNameError, r"unknown workload in .*mine.py 'Mien'; did you mean 'Mine'\?", "{folder}/mine.py:Mien"
         ),
-        wrong(WorkloadError, r"expected a subclass of tuner.workloads.Workload, got 3$", "{folder}/mine.py:number"),
-        wrong(WorkloadError, r"expected a subclass .*, got <class .*Linear'>$", "torch.nn:Linear"),
+        wrong(UsageError, r"expected a subclass of tuner.workloads.Workload, got 3$", "{folder}/mine.py:number"),
+        wrong(UsageError, r"expected a subclass .*, got <class .*Linear'>$", "torch.nn:Linear"),
         wrong(WorkloadError, r"mine.py:Needy: TypeError: .*'size'", "{folder}/mine.py:Needy"),
         wrong(
             WorkloadError, r"mine.py:Refusing: .*mine.py:21: KeyError: 'no such corpus'", "{folder}/mine.py:Refusing"

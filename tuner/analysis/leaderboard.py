@@ -74,10 +74,14 @@ class Leaderboard:
 
 def leaderboard(sweep: Sweep, records: Sequence[TrialRecord], top: int = 10) -> Leaderboard:
     """The ``top`` best completed configurations of a sweep."""
-    results = Results(sweep, records)
+    return leaders(Results(sweep, records), top)
+
+
+def leaders(results: Results, top: int) -> Leaderboard:
+    """``leaderboard``, of results at hand."""
     return Leaderboard(
-        sweep=sweep.id,
-        metrics=tuple(objective.metric for objective in sweep.objectives),
+        sweep=results.sweep.id,
+        metrics=tuple(objective.metric for objective in results.sweep.objectives),
         rows=rows(results, top),
         ranked=len(results.ranking),
         configurations=len(results.configurations),

@@ -18,6 +18,7 @@ from tuner.analysis import text
 from tuner.analysis.findings import AtEdge, find, leader_verdicts
 from tuner.analysis.leaderboard import rows, trial_range
 from tuner.analysis.plots import style
+from tuner.analysis.plots.captions import caption
 from tuner.analysis.plots.curves import leaders_rates, learning_curves
 from tuner.analysis.plots.groups import outcomes_by
 from tuner.analysis.plots.importance import importance_bars
@@ -108,69 +109,22 @@ def write(path: Path, html: str) -> None:
 
 
 def _plots(results: Results, importances: Mapping[str, float]) -> Iterator[Plot]:
-    metric = results.objective.metric
-    drawings: list[tuple[str, str, str, Figure | None]] = [
-        (
-            "pareto",
-            "Trade-off",
-            "The first two objectives. Large outlined points form the Pareto front: none is better in both.",
-            pareto_front(results),
-        ),
-        (
-            "progress",
-            f"Best {metric} so far",
-            "Each point is a completed configuration, the line the best until then. A line that still moves at its end "
-            "asks for a longer search.",
-            best_so_far(results),
-        ),
-        (
-            "rates",
-            "Learning rate",
-            f"Base learning rate against {metric}. The ring is the optimizer's best, a cross a configuration that "
-            "diverged, grey the other optimizers.",
-            rate_against_objective(results),
-        ),
-        (
-            "optimizers",
-            "By optimizer",
-            "Completed configurations (how many) by median: the bar spans the quartiles, the ring is the best.",
-            outcomes_by(results, "optimizer"),
-        ),
-        (
-            "schedules",
-            "By schedule",
-            "Completed configurations (how many) by median: the bar spans the quartiles, the ring is the best.",
-            outcomes_by(results, "schedule"),
-        ),
-        (
-            "curves",
-            "Learning curves",
-            "The five best in colour, one line a repeat; the others grey, the pruned ones shorter.",
-            learning_curves(results),
-        ),
-        (
-            "leaders",
-            "What the leaders' schedules do",
-            "Learning rate at every step of the five best.",
-            leaders_rates(results),
-        ),
-        (
-            "importances",
-            "What mattered",
-            f"Share of the variation in the rank of {metric} that each hyperparameter explains in its range.",
-            importance_bars(importances),
-        ),
-        (
-            "parallel",
-            "Every configuration",
-            "A line for each: the bluer the better, the five best orange.",
-            parallel_coordinates(results),
-        ),
-    ]
-    for name, title, caption, figure in drawings:
+    drawings: dict[str, Figure | None] = {
+        "pareto": pareto_front(results),
+        "progress": best_so_far(results),
+        "rates": rate_against_objective(results),
+        "optimizers": outcomes_by(results, "optimizer"),
+        "schedules": outcomes_by(results, "schedule"),
+        "curves": learning_curves(results),
+        "leaders": leaders_rates(results),
+        "importances": importance_bars(importances),
+        "parallel": parallel_coordinates(results),
+    }
+    for name, figure in drawings.items():
         if figure is not None:
-            drawing = Markup(style.svg(figure, name, title))  # noqa: S704 - matplotlib escapes the text it draws
-            yield Plot(name, title, caption, drawing, half=figure.get_figwidth() <= style.HALF)
+            said = caption(name, results.objective.metric)
+            drawing = Markup(style.svg(figure, name, said.title))  # noqa: S704 - matplotlib escapes the text it draws
+            yield Plot(name, said.title, said.text, drawing, half=figure.get_figwidth() <= style.HALF)
 
 
 def _moment(at: float) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tuner.analysis.statistics import Estimate, estimate
 from tuner.trial import Objective, Params, State, Sweep, TrialRecord, Value
@@ -96,8 +97,7 @@ class Results:
         completed = [c for c in self.configurations if c.state is State.COMPLETED]
         ranked = [c for c in completed if all(metric in c.estimates for metric in metrics)]
         costs = np.array([[self.cost(c, o) for o in self.sweep.objectives] for c in ranked])
-        ranks = [1 + int(((costs <= own).all(1) & (costs < own).any(1)).sum()) for own in costs]
-        places = [Place(rank=rank, configuration=c) for rank, c in zip(ranks, ranked, strict=True)]
+        places = [Place(rank=rank, configuration=c) for rank, c in zip(_ranks(costs), ranked, strict=True)]
         return tuple(sorted(places, key=lambda p: (p.rank, self.cost(p.configuration, self.objective))))
 
     @property
@@ -142,6 +142,14 @@ class Results:
         """The objective's mean turned so that smaller is better."""
         mean = configuration.estimates[objective.metric].mean
         return mean if objective.direction == "minimize" else -mean
+
+
+def _ranks(costs: NDArray[np.float64]) -> list[int]:
+    """1 + the number of rows that dominate each one, of costs [configurations, objectives]."""
+    if costs.shape[-1] == 1:  # by sorting: a comparison of all with all is felt at some thousand
+        (column,) = costs.T
+        return [1 + int(better) for better in np.searchsorted(np.sort(column), column)]
+    return [1 + int(((costs <= own).all(1) & (costs < own).any(1)).sum()) for own in costs]
 
 
 def _configuration(sweep: Sweep, index: int, trials: Sequence[TrialRecord]) -> Configuration:

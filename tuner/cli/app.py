@@ -5,11 +5,25 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
-from tuner.cli import compare, doctor, registries, review, simulate, sweeps
+from tuner.cli import (
+    compare,
+    doctor,
+    output,
+    queue,
+    registries,
+    replay,
+    review,
+    schedule,
+    serve,
+    simulate,
+    sweeps,
+    token,
+)
 from tuner.errors import TunerError
 
 app = typer.Typer(
@@ -20,8 +34,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (sweeps, review, compare, simulate, registries, doctor):
+for part in (sweeps, queue, schedule, review, compare, replay, serve, token, simulate, registries, doctor):
     part.register(app)
+
+
+@app.callback()
+def where(
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            envvar="TUNER_SERVER",
+            help="Ask this service, not a store; TUNER_TOKEN is its token.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Search optimizers, their hyperparameters and learning-rate schedules."""
+    output.ask(server, os.environ.get("TUNER_TOKEN"))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tuner.cli.output import DEFAULT_STORE, Json, Store, opened, out, print_json
+from tuner.cli.output import DEFAULT_STORE, Json, Store, connected, out, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -20,11 +20,8 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare sweeps: the best, the top, the cost, and whether the difference is beyond noise."""
-    from tuner.analysis.compare import compare as compare_sweeps
-
-    with opened(store) as ledger:
-        found = [ledger.load(sweep) for sweep in sweeps]
-        comparison = compare_sweeps([(sweep, ledger.trials(sweep.id)) for sweep in found])
+    with connected(store) as client:
+        comparison = client.compare(sweeps)
     if as_json:
         print_json(comparison)
     else:

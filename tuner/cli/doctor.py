@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from tuner.cli.output import DEFAULT_STORE, Json, Store, opened, out, print_json
+from tuner.cli.output import DEFAULT_STORE, MANY, Json, Store, connected, out, place, print_json
 from tuner.errors import TunerError
 
 LIBRARIES = ("torch", "optuna", "ray", "mlflow", "sqlalchemy", "alembic", "pydantic", "scikit-learn")
@@ -102,8 +102,9 @@ def _disk(folder: Path) -> Check:
 def _store(store: str) -> Check:
     from tuner.tracking.wording import without_passwords
 
-    with opened(store, create=True) as ledger:
-        return Check("store", "ok", f"{without_passwords(store)} ({len(ledger.sweeps())} sweeps)")
+    with connected(store, create=True) as client:
+        page = client.list(limit=MANY)
+        return Check("store", "ok", f"{without_passwords(place(store))} ({len(page.items)} sweeps)")
 
 
 def _mlflow(uri: str | None) -> Check:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +10,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from tuner.cli.output import Json, out, plain, print_json
+from tuner.cli.output import Json, out, print_json
 from tuner.errors import UsageError
+from tuner.reference.entries import described, page
 
 WIDEST = 100  # characters a line of text
 
@@ -85,8 +85,8 @@ def spaces(name: Name = None, as_json: Json = False) -> None:
 def _show(chosen: Sequence[str], names: list[str], get: Callable[[str], Any], as_json: bool) -> None:
     entries = {name: get(name) for name in chosen or names}
     if as_json:
-        described = [_describe(name, entry) for name, entry in entries.items()]
-        print_json(described[0] if len(chosen) == 1 else described)
+        told = [described(name, entry) for name, entry in entries.items()]
+        print_json(told[0] if len(chosen) == 1 else told)
     elif chosen:
         for n, (name, entry) in enumerate(entries.items()):
             out.print("\n" if n else "", end="")
@@ -96,7 +96,7 @@ def _show(chosen: Sequence[str], names: list[str], get: Callable[[str], Any], as
         table = Table("name", "hyperparameters", "", box=None, header_style="bold")
         for name, entry in entries.items():
             own = ", ".join(hyper for hyper in entry.hypers if hyper not in common)
-            table.add_row(name, own, escape(_page(entry).splitlines()[0]))
+            table.add_row(name, own, escape(page(entry).splitlines()[0]))
         out.print(table)
         shared = ", ".join(hyper for hyper in next(iter(entries.values())).hypers if hyper in common)
         out.print(f"\nEach has {shared} besides." if shared else "", highlight=False)
@@ -107,22 +107,10 @@ def _print_one(name: str, entry: Any) -> None:
     from tuner.reference.page import terminal
 
     out.print(f"[bold]{escape(name)}[/bold]\n")
-    out.print(terminal(_page(entry), min(out.width, WIDEST)), markup=False, highlight=False, soft_wrap=True)
+    out.print(terminal(page(entry), min(out.width, WIDEST)), markup=False, highlight=False, soft_wrap=True)
     table = Table(*HEADINGS, box=None, header_style="bold")
     table.columns[0].no_wrap = True
     for row in rows(entry.hypers):
         table.add_row(*map(escape, row))
     out.print()
     out.print(table)
-
-
-def _describe(name: str, entry: Any) -> dict[str, Any]:
-    hypers = {n: {**plain(hyper), "expected": hyper.expected()} for n, hyper in entry.hypers.items()}
-    page = _page(entry)
-    return {"name": name, "doc": page.splitlines()[0], "page": page, "hypers": hypers}
-
-
-def _page(entry: Any) -> str:
-    """The whole docstring: a rule's or schedule's own, else that of the class."""
-    page = getattr(entry, "page", None) or inspect.getdoc(entry if inspect.isclass(entry) else type(entry))
-    return inspect.cleandoc(page) if page else "(no description)"

@@ -16,6 +16,8 @@ from tuner.cli.output import (
     Store,
     SweepId,
     Terminal,
+    asks_service,
+    connected,
     err,
     opened,
     out,
@@ -38,9 +40,19 @@ Mlflow = Annotated[
         show_default=False,
     ),
 ]
+OptunaStorage = Annotated[
+    str | None,
+    typer.Option(
+        "--optuna-storage",
+        envvar="TUNER_OPTUNA_STORAGE",
+        help="A database of its own for Optuna's tables, which optuna-dashboard and `optuna.load_study` open.",
+        show_default=False,
+    ),
+]
 Output = Annotated[Path, typer.Option("--output", help="Folder for reports.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the result only.")]
 DEFAULT_OUTPUT = Path("tuner-output")
+NAMES = {"mlflow": "MLflow", "optuna": "Optuna's tables"}
 TOLERANCE = 1e-4  # how far a curve may drift when it is trained again on other hardware, relative
 
 
@@ -55,6 +67,7 @@ def run(
     store: Store = DEFAULT_STORE,
     mlflow: Mlflow = None,
     output: Output = DEFAULT_OUTPUT,
+    optuna_storage: OptunaStorage = None,
     check: Annotated[bool, typer.Option("--check", help="Check the spec and its workload, then stop.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -73,7 +86,7 @@ def run(
             out.print(f"{spec} is a valid sweep: {len(searched)} searched parameters, {steps} steps a trial")
         return
     with opened(store, create=True) as ledger:
-        setting = _setting(ledger, store, mlflow, output, quiet)
+        setting = _setting(ledger, store, mlflow, optuna_storage, output, quiet)
         _conclude(launch.start(sweep_spec, spec.read_text(encoding="utf-8"), setting), setting, as_json)
 
 
@@ -82,17 +95,26 @@ def resume(
     store: Store = DEFAULT_STORE,
     mlflow: Mlflow = None,
     output: Output = DEFAULT_OUTPUT,
+    optuna_storage: OptunaStorage = None,
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Go on with other code or libraries than it was begun with.")
     ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Go on with a sweep that was interrupted: recorded trials stay, the others run. One driver at a time."""
+    """Go on with a sweep that was interrupted: recorded trials stay, the others run. One driver at a time.
+
+    A service that is asked puts it into its queue.
+    """
     from tuner import launch
 
+    if asks_service():
+        with connected(store) as client:
+            job = client.resume(sweep)
+        print_json(job) if as_json else out.print(f"{job.sweep} is queued", markup=False)
+        return
     with opened(store) as ledger:
-        setting = _setting(ledger, store, mlflow, output, quiet)
+        setting = _setting(ledger, store, mlflow, optuna_storage, output, quiet)
         _conclude(launch.go_on(ledger.load(sweep), setting, accept_changes=accept_changes), setting, as_json)
 
 
@@ -133,32 +155,59 @@ def sync(
     store: Store = DEFAULT_STORE,
     mlflow: Mlflow = None,
     output: Output = DEFAULT_OUTPUT,
+    optuna_storage: OptunaStorage = None,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Everything once more, not only what has not arrived yet.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a sweep's recorded trials to MLflow again: after an outage, or to another server."""
-    from tuner import again
-    from tuner.tracking.wording import without_passwords
+    """Deliver what MLflow, or a database of Optuna's, has not heard of a sweep yet: after an outage, or elsewhere."""
+    from tuner import again, launch, wiring
+    from tuner.space import Space
 
     with opened(store) as ledger:
         found = ledger.load(sweep)
-        uri = _mlflow(store, mlflow)
-        if uri is None:
-            raise UsageError("sync: expected an MLflow URI, got none")
-        refused = again.sync(found, ledger, uri, output)
+        setting = _setting(ledger, store, mlflow, optuna_storage, output, quiet=True)
+        space = wiring.recorded(found).space if setting.optuna else Space(branches=(), shared={})
+        places = launch.places(found, space, setting)
+        if not places:
+            raise UsageError("sync: expected an MLflow URI or --optuna-storage, got none")
+        refused = again.sync(found, ledger, places, output, from_start=from_start)
     for reason, count in refused.items():
-        warn(f"MLflow refused {count} updates: {reason}")
-    shown = without_passwords(uri)
+        warn(f"{count} updates were refused: {reason}")
     if as_json:
-        print_json({"sweep": found.id, "mlflow": shown, "refused": refused})
-    else:
-        out.print(f"{found.id} is in MLflow at {shown}", markup=False, soft_wrap=True)
+        print_json({"sweep": found.id, **{place.kind: place.address for place in places}, "refused": refused})
+        return
+    for place in places:
+        out.print(f"{found.id} is in {NAMES[place.kind]} at {place.address}", markup=False, soft_wrap=True)
 
 
-def _setting(ledger: SqlLedger, store: str, mlflow: str | None, output: Path, quiet: bool) -> Setting:
+def _setting(
+    ledger: SqlLedger, store: str, mlflow: str | None, optuna_storage: str | None, output: Path, quiet: bool
+) -> Setting:
     from tuner.launch import Setting
 
     console = Terminal(stderr=True, quiet=quiet, highlight=False)
-    return Setting(ledger=ledger, mlflow=_mlflow(store, mlflow), output=output, console=console, warn=warn)
+    uri = _mlflow(store, mlflow)
+    url = _optuna(optuna_storage, store, uri)
+    return Setting(ledger=ledger, mlflow=uri, optuna=url, output=output, console=console, warn=warn)
+
+
+def _optuna(given: str | None, store: str, mlflow: str | None) -> str | None:
+    """The database for Optuna's tables; some have the names of others that the ledger or MLflow keep."""
+    if not given or given == "none":
+        return None
+    from tuner.search.mirror import check_storage
+    from tuner.tracking import address
+
+    check_storage(given)
+    for other, whose in ((store, "the ledger"), (mlflow, "MLflow")):
+        if other and address(other) == address(given):
+            raise UsageError(
+                f"--optuna-storage: {address(given)} is the database of {whose}, whose tables have the same names; "
+                "give one of its own, e.g. sqlite:///optuna.db"
+            )
+    return given
 
 
 def _mlflow(store: str, given: str | None) -> str | None:

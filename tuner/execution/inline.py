@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tuner.execution.capacity import must_fit
-from tuner.execution.kept import Kept
+from tuner.execution.kept import Kept, starts
 from tuner.training import Engine, Saved
 from tuner.trial import Event, TrialSpec
 
+_log = logging.getLogger(__name__)
+
 
 class InlineExecutor:
-    """Trains in the calling thread, while it polls. For small sweeps, debugging and tests."""
+    """Trains in the calling thread, while it polls. For small sweeps, debugging and tests.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    ``warn`` hears what the user should know.
+    """
+
+    def __init__(self, engine: Engine, warn: Callable[[str], None] = _log.warning) -> None:
+        self._engine, self._warn = engine, warn
         self._kept = Kept[Saved]()
         self._lost: list[Event] = []
 
@@ -26,8 +32,8 @@ class InlineExecutor:
     def submit(self, trials: Sequence[TrialSpec]) -> None:
         """Put trials into slots. Raises ExecutorError, and starts none, where they are more than ``free``."""
         must_fit(trials, self.free())
-        starts, lost = self._kept.starts(trials, time.time())
-        for trial, saved in starts:
+        starting, lost = starts(trials, self._state, time.time())
+        for trial, saved in starting:
             self._engine.admit(trial, saved)
         self._lost += lost
 
@@ -40,6 +46,8 @@ class InlineExecutor:
             if time.monotonic() >= deadline:
                 break
         self._kept.follow(events, self._engine.take)
+        for warning in self._engine.warnings():
+            self._warn(warning)
         return events
 
     def stop(self, trial: int) -> None:
@@ -49,3 +57,7 @@ class InlineExecutor:
     def close(self) -> None:
         """End what the engine does beside training."""
         self._engine.close()
+
+    def _state(self, trial: TrialSpec) -> Saved | None:
+        """What an attempt goes on from: in memory, else in a checkpoint."""
+        return self._kept.state(trial) or self._engine.recall(trial)

@@ -1,4 +1,4 @@
-"""The states that paused trials go on from, while their executor lives: the last one of each trial."""
+"""The states that paused trials go on from, while their executor lives: the last one of each trial, in memory."""
 
 from __future__ import annotations
 
@@ -31,19 +31,25 @@ class Kept(Generic[T]):
                 case Finished(trial=trial):
                     self._states.pop(trial, None)
 
-    def starts(self, trials: Iterable[TrialSpec], at: float) -> tuple[list[tuple[TrialSpec, T | None]], list[Lost]]:
-        """The trials that can start, each with the state it goes on from (None: from its beginning), and the others.
+    def state(self, trial: TrialSpec) -> T | None:
+        """The state that an attempt goes on from; None where it is not kept."""
+        step, state = self._states.get(trial.index, (0, None))
+        return state if step == trial.resume_step else None
 
-        An attempt whose state nobody keeps is lost at ``at``, before it started: it takes no slot.
-        """
-        starts: list[tuple[TrialSpec, T | None]] = []
-        lost: list[Lost] = []
-        for trial in trials:
-            step, state = self._states.get(trial.index, (0, None))
-            if trial.resume_step == 0:
-                starts.append((trial, None))
-            elif trial.resume_step == step:
-                starts.append((trial, state))
-            else:
-                lost.append(Lost(trial=trial.index, attempt=trial.attempt, at=at, reason=STATE_GONE))
-        return starts, lost
+
+def starts(
+    trials: Iterable[TrialSpec], find: Callable[[TrialSpec], T | None], at: float
+) -> tuple[list[tuple[TrialSpec, T | None]], list[Lost]]:
+    """The trials that can start, each with the state it goes on from (None: from its beginning), and the others.
+
+    An attempt whose state ``find`` does not know is lost at ``at``, before it started: it takes no slot.
+    """
+    found: list[tuple[TrialSpec, T | None]] = []
+    lost: list[Lost] = []
+    for trial in trials:
+        state = find(trial) if trial.resume_step else None
+        if trial.resume_step and state is None:
+            lost.append(Lost(trial=trial.index, attempt=trial.attempt, at=at, reason=STATE_GONE))
+        else:
+            found.append((trial, state))
+    return found, lost

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tuner.errors import SpecError
 from tuner.execution.capacity import must_fit
-from tuner.execution.kept import Kept
+from tuner.execution.kept import Kept, starts
 from tuner.execution.nearest import NearestRows
 from tuner.execution.table import CurveTable
 from tuner.training.progress import Progress
@@ -78,9 +78,9 @@ class SimulatedExecutor:
     def submit(self, trials: Sequence[TrialSpec]) -> None:
         """Start trials now. Raises ExecutorError, and starts none, where they are more than ``free``."""
         must_fit(trials, self.free())
-        starts, lost = self._kept.starts(trials, self._now)
+        starting, lost = starts(trials, self._kept.state, self._now)
         self._events += lost
-        for trial, paused in starts:
+        for trial, paused in starting:
             run = self._running[trial.index] = self._go_on(trial, paused) if paused else self._begin(trial)
             self._events.append(
                 Started(trial=trial.index, attempt=trial.attempt, at=self._now, worker=f"simulated row {run.row}")

@@ -9,15 +9,36 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import torch
 
+from tuner.execution.kept import starts
 from tuner.training import Saved, Setup, warm_up
-from tuner.trial import STATE_GONE, Event, Finished, Lost, Paused, TrainingPlan, TrialSpec
+from tuner.training.lost_device import is_device_lost
+from tuner.trial import Event, Finished, Paused, State, TrainingPlan, TrialSpec
 from tuner.workloads import Workload
 
 AHEAD = 0.25
 """Trials that wait at a worker for a slot, a share of its slots."""
+
+
+class Word(NamedTuple):
+    """What a worker says when it is asked: ``room`` is how many trials it can have now, those it has included.
+
+    There may be more trials than slots, so that a slot need not wait for the driver when it falls free. ``busy`` is for
+    how many seconds it has been making its present step; ``broken`` says why it cannot go on, if it cannot.
+    """
+
+    events: list[Event]
+    room: int
+    warnings: list[str]
+    busy: float
+    broken: str
+
+
+class _Ended(Exception):  # noqa: N818 - no error: the engine's thread is to end
+    """Nothing more is to be trained."""
 
 
 class Worker:
@@ -36,37 +57,46 @@ class Worker:
         self._events: list[Event] = []
         self._states: dict[int, Saved] = {}  # of paused trials, until they are taken
         self._error: BaseException | None = None
+        self._broken = ""
+        self._began: float | None = None  # when the present step did, by the clock that never goes back
         self._changed = threading.Condition()
-        threading.Thread(target=self._train, name="engine", daemon=True).start()
+        self._thread = threading.Thread(target=self._train, name="engine", daemon=True)
+        self._thread.start()
 
     def submit(self, trials: Sequence[TrialSpec], states: Mapping[int, Saved]) -> None:
-        """Leave trials, and the states that some of them go on from, to start as soon as there are slots for them."""
-        self._leave([partial(self._waiting.extend, [(trial, states.get(trial.index)) for trial in trials])])
+        """Leave trials, and states that some of them go on from, to start as soon as there are slots for them.
+
+        A state that is not given is looked for among the checkpoints.
+        """
+        starting, lost = starts(
+            trials, lambda trial: states.get(trial.index) or self._engine.recall(trial), time.time()
+        )
+        self._tell(lost)
+        self._leave([partial(self._waiting.extend, starting)])
 
     def stop(self, trial: int) -> None:
         """Have a running trial pruned before its next step."""
         self._leave([partial(self._stop, trial)])
 
-    def give_up(self, trial: TrialSpec) -> None:
-        """Say of an attempt that the state it was to go on from is gone."""
-        self._tell([Lost(trial=trial.index, attempt=trial.attempt, at=time.time(), reason=STATE_GONE)])
-
     def take(self, trial: int) -> Saved:
         """Hand over the state of a trial that has paused."""
         return self._states.pop(trial)
 
-    def drain(self, timeout: float) -> tuple[list[Event], int]:
-        """What happened since the last call, and how many trials the worker can have now, those it has included.
-
-        Waits up to ``timeout`` seconds for the first event. There may be more trials than slots, so that a slot need
-        not wait for the driver when it falls free.
-        """
+    def drain(self, timeout: float) -> Word:
+        """What happened since the last call; waits up to ``timeout`` seconds for the first event."""
         with self._changed:
-            self._changed.wait_for(lambda: self._events or self._error, timeout)
+            self._changed.wait_for(lambda: self._events or self._error or self._broken, timeout)
             if self._error is not None:
                 raise self._error
             events, self._events = self._events, []
-            return events, self._room
+            began = self._began
+            busy = 0.0 if began is None else time.monotonic() - began
+            return Word(events, self._room, self._engine.warnings(), busy, self._broken)
+
+    def close(self) -> None:
+        """End what the engine does beside training, and the training after the present step."""
+        self._leave([self._end])
+        self._thread.join()
 
     def _leave(self, commands: Sequence[Callable[[], None]]) -> None:
         with self._changed:
@@ -102,8 +132,11 @@ class Worker:
                     commands, self._commands = self._commands, []
                 for command in commands:
                     command()
+                self._began = time.monotonic()
                 self._fill()
                 events = self._engine.step()
+                self._began = None
+                self._check_device(events)
                 for event in events:
                     self._training -= isinstance(event, Finished | Paused)
                     if isinstance(event, Paused):
@@ -112,7 +145,22 @@ class Worker:
                 self._room = self._training + len(self._waiting) + max(0, more)
                 if events:
                     self._tell(events)
+        except _Ended:
+            self._engine.close()
         except BaseException as error:  # noqa: BLE001 - a bug in the engine must reach the driver, not die in a thread
+            text = str(error)
             with self._changed:
-                self._error = error
+                if is_device_lost(text):
+                    self._broken = text.strip().splitlines()[0]
+                else:
+                    self._error = error
                 self._changed.notify_all()
+
+    def _check_device(self, events: Sequence[Event]) -> None:
+        """Raise RuntimeError where a trial failed because the device is lost, for that is none of its doing alone."""
+        for event in events:
+            if isinstance(event, Finished) and event.outcome is State.FAILED and is_device_lost(event.note):
+                raise RuntimeError(next(line for line in event.note.splitlines()[::-1] if "CUDA" in line))
+
+    def _end(self) -> None:
+        raise _Ended

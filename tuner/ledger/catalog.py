@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
 
 from tuner.errors import UnknownNameError
 from tuner.ledger import leases
-from tuner.ledger.latest import IS_LATEST, JOINED, STATE
 from tuner.ledger.leases import IS_HELD
 from tuner.ledger.rows import Row, storable
-from tuner.ledger.schema import attempts, outcomes, sweeps
-from tuner.ledger.statements import insert_if_free
-from tuner.ledger.summary import Status, SweepSummary
-from tuner.trial import Metrics, Objective, State, Sweep
+from tuner.ledger.schema import jobs, sweeps
+from tuner.ledger.statements import Now, insert_if_free
+from tuner.ledger.summary import Status, SweepState, SweepSummary, sweep_state
+from tuner.ledger.tallies import Tallies, Tally
+from tuner.trial import Objective, Sweep
 
 _CLAIM = (
     update(sweeps)
@@ -23,11 +24,38 @@ _CLAIM = (
     .returning(sweeps.c.key, sweeps.c.recorded)
 )
 
+_POSITION_OF_HOLDER = select(sweeps.c.key, sweeps.c.recorded).where(IS_HELD)
 
-def create(connection: Connection, facts: Row) -> Sweep:
-    """Insert the sweep that ``facts`` describe under the next free number of its name."""
-    last = select(func.coalesce(func.max(sweeps.c.number), 0)).where(sweeps.c.name == facts["name"])
-    facts = facts | {"spec_text": storable(facts["spec_text"])}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSweep:
+    """A sweep that has no id yet. ``spec`` and ``environment`` are plain JSON data."""
+
+    name: str
+    spec: Mapping[str, object]
+    spec_text: str
+    environment: Mapping[str, object]
+    objectives: Sequence[Objective]
+    seed: int
+    repeats: int
+
+
+def create(connection: Connection, new: NewSweep, at: float) -> Sweep:
+    """Insert a sweep under the next free number of its name."""
+    last = select(func.coalesce(func.max(sweeps.c.number), 0)).where(sweeps.c.name == new.name)
+    facts: Row = {
+        "name": new.name,
+        "spec": dict(new.spec),
+        "spec_text": storable(new.spec_text),
+        "environment": dict(new.environment),
+        "objectives": [asdict(objective) for objective in new.objectives],
+        "seed": new.seed,
+        "repeats": new.repeats,
+        "status": "running",
+        "recorded": 0,
+        "created_at": at,
+        "updated_at": at,
+    }
     inserted = 0
     while not inserted:  # another process may take the number first
         number = connection.execute(last).scalar_one() + 1
@@ -55,6 +83,13 @@ def set_status(connection: Connection, sweep: str, epoch: int, status: Status, a
     connection.execute(update(sweeps).where(sweeps.c.id == sweep).values(status=status))
 
 
+def begin(connection: Connection, sweep: str, epoch: int, environment: Mapping[str, object], at: float) -> Sweep:
+    """Record what a sweep that was queued runs on. Raises as ``set_status`` does."""
+    claim(connection, sweep, epoch, 0, at)
+    connection.execute(update(sweeps).where(sweeps.c.id == sweep).values(environment=dict(environment)))
+    return load(connection, sweep)
+
+
 def key(connection: Connection, sweep: str) -> int:
     """The sweep's key."""
     return position(connection, sweep)[0]
@@ -68,56 +103,69 @@ def position(connection: Connection, sweep: str) -> tuple[int, int]:
     return row.key, row.recorded
 
 
+def position_of_holder(connection: Connection, sweep: str, epoch: int) -> tuple[int, int]:
+    """The same, for who holds the sweep's ``epoch``-th lease. Raises LeaseError where that is over."""
+    row = connection.execute(_POSITION_OF_HOLDER, {"sweep": sweep, "of_epoch": epoch}).first()
+    if row is None:
+        key(connection, sweep)
+        raise leases.refusal(connection, sweep, epoch)
+    return row.key, row.recorded
+
+
 def load(connection: Connection, sweep: str) -> Sweep:
     """The sweep of that id, else the latest of that name, or of the only name that begins with it."""
-    rows = connection.execute(select(sweeps).where(sweeps.c.id == _resolve(connection, sweep)))
-    return _sweep(rows.mappings().one())
+    exact = connection.execute(select(sweeps).where(sweeps.c.id == sweep)).mappings().first()
+    if exact is not None:
+        return _sweep(exact)
+    return _sweep(connection.execute(select(sweeps).where(sweeps.c.id == _resolve(connection, sweep))).mappings().one())
 
 
-def summaries(connection: Connection) -> list[SweepSummary]:
-    """Every sweep, the oldest first."""
-    counts: dict[int, dict[State, int]] = defaultdict(lambda: dict.fromkeys(State, 0))
-    for key, state, count in connection.execute(_COUNTS):
-        counts[key][state] = count
-    values: dict[int, list[Metrics]] = defaultdict(list)
-    for key, numbers in connection.execute(_COMPLETED):
-        values[key].append(numbers)
-    return [_summary(row, counts[row["key"]], values[row["key"]]) for row in connection.execute(_SWEEPS).mappings()]
+def word(connection: Connection, key: int) -> str:
+    """Where the sweep of that key stands: the state of its job in the queue, or its own where it has none."""
+    row = connection.execute(_SWEEPS.where(sweeps.c.key == key)).mappings().one()
+    return row["job"] or _state(row)
 
 
-_SWEEPS = select(
-    *(sweeps.c[name] for name in ("key", "id", "name", "status", "created_at", "updated_at", "objectives")),
-    func.coalesce(sweeps.c.spec["workload"].as_string(), "").label("workload"),
-).order_by(sweeps.c.key)
+def summaries(connection: Connection, tallies: Tallies, keys: Sequence[int] | None = None) -> list[SweepSummary]:
+    """Every sweep, the oldest first; or those that have these keys."""
+    query = _SWEEPS if keys is None else _SWEEPS.where(sweeps.c.key.in_(keys))
+    rows = connection.execute(query).mappings().all()
+    counted = tallies.of(connection, [(row["key"], row["recorded"], _objectives(row)) for row in rows])
+    return [_summary(row, tally) for row, tally in zip(rows, counted, strict=True)]
 
-_COUNTS = (
-    select(attempts.c.sweep, STATE, func.count())
-    .select_from(JOINED)
-    .where(IS_LATEST)
-    .group_by(attempts.c.sweep, "state")
+
+_SWEEPS = (
+    select(
+        *(sweeps.c[name] for name in ("key", "id", "name", "status", "created_at", "updated_at", "objectives")),
+        *(sweeps.c[name] for name in ("recorded", "held_until", "holder")),
+        jobs.c.state.label("job"),
+        func.coalesce(sweeps.c.spec["workload"].as_string(), "").label("workload"),
+        sweeps.c.spec[("budget", "trials")].as_integer().label("budget"),
+        Now().label("now"),
+    )
+    .outerjoin_from(sweeps, jobs, jobs.c.sweep == sweeps.c.key)
+    .order_by(sweeps.c.key)
 )
 
-_COMPLETED = select(outcomes.c.sweep, outcomes.c["values"]).where(outcomes.c.outcome == State.COMPLETED)
 
-
-def _summary(row: RowMapping, counts: dict[State, int], values: list[Metrics]) -> SweepSummary:
-    objectives = _objectives(row)
-    best: dict[str, float] = {}
-    for objective in objectives:
-        seen = [numbers[objective.metric] for numbers in values if objective.metric in numbers]
-        if seen:
-            best[objective.metric] = min(seen) if objective.direction == "minimize" else max(seen)
+def _summary(row: RowMapping, tally: Tally) -> SweepSummary:
     return SweepSummary(
         id=row["id"],
         name=row["name"],
         workload=row["workload"],
-        status=row["status"],
+        status=_state(row),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
-        objectives=objectives,
-        counts=counts,
-        best=best,
+        objectives=_objectives(row),
+        counts=tally.counts,
+        budget=row["budget"],
+        best=tally.best,
     )
+
+
+def _state(row: RowMapping) -> SweepState:
+    is_driven = leases.is_driven(row["held_until"], row["now"], row["holder"])
+    return sweep_state(row["status"], row["job"], is_driven=is_driven)
 
 
 def _sweep(row: RowMapping) -> Sweep:
@@ -139,13 +187,8 @@ def _objectives(row: RowMapping) -> tuple[Objective, ...]:
 
 
 def _resolve(connection: Connection, sweep: str) -> str:
-    latest: dict[str, str] = {}
-    for identity, name in connection.execute(
-        select(sweeps.c.id, sweeps.c.name).order_by(sweeps.c.number, sweeps.c.key)
-    ):
-        if identity == sweep:
-            return sweep
-        latest[name] = identity
+    rows = connection.execute(select(sweeps.c.name, sweeps.c.id).order_by(sweeps.c.number, sweeps.c.key))
+    latest: dict[str, str] = dict(rows.all())
     begun = [identity for name, identity in latest.items() if name.startswith(sweep)]
     if sweep in latest:
         return latest[sweep]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from typing import Protocol, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -16,12 +17,20 @@ from tuner.errors import StoreError
 from tuner.ledger.faults import explained
 from tuner.ledger.statements import DIALECTS
 
+T = TypeVar("T")
 EXAMPLES = "sqlite:///tuner.db (a file) or postgresql://user:password@host/database"
 _json = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode  # JSON proper has no NaN
 IDLE_SECONDS = "15"  # how long PostgreSQL lets a transaction rest: who was stopped in one must not hold up the others
 LOCK_SECONDS = "30"  # how long to wait for another process to finish writing
 # A connection to a server, by libpq: give up on a host that does not answer, and on one that falls silent.
 _LIBPQ = {"application_name": "tuner", "connect_timeout": "10", "keepalives_idle": "10", "tcp_user_timeout": "30000"}
+
+
+class Reading(Protocol):
+    """One transaction that reads, outages waited for."""
+
+    def __call__(self, work: Callable[[Connection], T]) -> T:
+        """What ``work`` returns."""
 
 
 class Database:

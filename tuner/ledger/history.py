@@ -28,11 +28,16 @@ def _select(kind: type[Event]) -> Select[tuple[object, ...]]:
 _SELECTS = {kind: _select(kind) for kind in EVENT_TABLES}
 
 
-def page(connection: Connection, sweep: str, key: int, start: int) -> list[Event]:
-    """The events at the positions after ``start``, ``PAGE`` of them at most; a position may hold none."""
-    where = {"sweep": key, "first": start + 1, "last": start + PAGE}
+def page(connection: Connection, sweep: str, key: int, start: int, size: int) -> list[Event]:
+    """The events at the ``size`` positions after ``start``; a position may hold none."""
+    return [event for _, event in numbered(connection, sweep, key, start, size)]
+
+
+def numbered(connection: Connection, sweep: str, key: int, start: int, size: int) -> list[tuple[int, Event]]:
+    """The same, each event with its position."""
+    where = {"sweep": key, "first": start + 1, "last": start + size}
     streams = (_stream(connection, kind, sweep, where) for kind in _SELECTS)
-    return [event for _, event in merge(*streams, key=itemgetter(0))]
+    return list(merge(*streams, key=itemgetter(0)))
 
 
 def _stream(

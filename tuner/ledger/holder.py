@@ -32,8 +32,17 @@ class Holder:
     @classmethod
     def here(cls) -> Holder:
         """A new driver in this process."""
-        pid = os.getpid()
+        return cls.of(os.getpid())
+
+    @classmethod
+    def of(cls, pid: int) -> Holder:
+        """A driver in the process of that id, which runs on this machine now."""
         return cls(socket.gethostname(), pid, _machine(), _process(pid)[1], uuid.uuid4().hex)
+
+    @property
+    def place(self) -> str:
+        """What the drivers of one machine have in common."""
+        return self.machine or self.host
 
     @contextmanager
     def at_work(self) -> Iterator[None]:

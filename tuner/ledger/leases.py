@@ -6,8 +6,10 @@ another one took the sweep over has an old number, and nothing it writes is take
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, update
 
@@ -29,17 +31,20 @@ IS_HELD: ColumnElement[bool] = and_(
 _STATE = select(sweeps.c.epoch, sweeps.c.holder, sweeps.c.held_since, sweeps.c.held_until, Now().label("now"))
 
 
+def is_driven(held_until: float | None, now: float, holder: Mapping[str, Any] | None) -> bool:
+    """Whether the lease of that state lasts, and the driver that holds it is not known to be dead."""
+    return held_until is not None and held_until > now and holder is not None and not Holder(**holder).is_dead()
+
+
 def take(connection: Connection, sweep: str, holder: Holder) -> int:
     """The epoch of a new lease on an existing sweep. Raises LeaseError while another driver has it and may be alive."""
     state = connection.execute(_STATE.where(sweeps.c.id == sweep).with_for_update()).one()
-    if state.held_until is not None and state.held_until > state.now:
-        other = Holder(**state.holder)
-        if not other.is_dead():
-            raise LeaseError(
-                f"{sweep} is run by {other} since {_clock(state.held_since)}; its lease lasts until "
-                f"{_clock(state.held_until)} and is renewed while it lives: stop it there (Ctrl-C or SIGTERM), "
-                f"or, if that machine is gone, wait for {state.held_until - state.now:.0f} s; then try again"
-            )
+    if is_driven(state.held_until, state.now, state.holder):
+        raise LeaseError(
+            f"{sweep} is run by {Holder(**state.holder)} since {_clock(state.held_since)}; its lease lasts until "
+            f"{_clock(state.held_until)} and is renewed while it lives: stop it there (Ctrl-C or SIGTERM), "
+            f"or, if that machine is gone, wait for {state.held_until - state.now:.0f} s; then try again"
+        )
     given = {"epoch": state.epoch + 1, "holder": asdict(holder), "held_since": Now(), "held_until": Now() + DURATION}
     connection.execute(update(sweeps).where(sweeps.c.id == sweep).values(given))
     return int(state.epoch) + 1

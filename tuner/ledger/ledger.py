@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from tuner.errors import LeaseError, StoreError
-from tuner.ledger import catalog, history, leases, records, writing
+from tuner.ledger import acceptances, catalog, history, leases, records, writing
+from tuner.ledger.acceptances import Acceptance
 from tuner.ledger.database import Database
+from tuner.ledger.deliveries import Delivery
 from tuner.ledger.holder import Holder
 from tuner.ledger.lease import Lease
 from tuner.ledger.migrate import migrate
 from tuner.ledger.outage import Outage
+from tuner.ledger.pages import Pages
+from tuner.ledger.queue import SqlQueue
+from tuner.ledger.recurring import SqlRecurring
 from tuner.ledger.summary import Status, SweepSummary
+from tuner.ledger.tallies import Tallies
+from tuner.ledger.tokens import SqlTokens
 from tuner.trial import Event, Objective, Sweep, TrialRecord
 
 T = TypeVar("T")
 
 
-def open_ledger(url: str) -> SqlLedger:
+def open_ledger(url: str, *, patience: float | None = None) -> SqlLedger:
     """Open the ledger at ``url``, creating or upgrading its tables. Any SQLite or PostgreSQL URL of SQLAlchemy.
 
     ``sqlite:///tuner.db`` is a file (``?timeout=`` sets how many seconds to wait for another process, 30), ``sqlite://``
-    lives in memory until it is closed. Raises StoreError where the URL cannot be used or the database not be opened.
+    lives in memory until it is closed. A server that goes away is waited for, ``patience`` seconds (a minute for None).
+    Raises StoreError where the URL cannot be used or the database not be opened.
     """
     database = Database(url)
     try:
@@ -34,7 +41,7 @@ def open_ledger(url: str) -> SqlLedger:
     except BaseException:
         database.close()
         raise
-    return SqlLedger(database)
+    return SqlLedger(database, Outage(patience))
 
 
 class SqlLedger:
@@ -46,10 +53,19 @@ class SqlLedger:
     that goes away is waited for, a minute, by every method that may be done twice: all but ``create`` and ``lease``.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._outage = Outage()
+    def __init__(self, database: Database, outage: Outage) -> None:
+        self._database, self._outage = database, outage
+        self.queue = SqlQueue(database, self._read)
+        self.recurring = SqlRecurring(database, self._read)
+        self.tokens = SqlTokens(self._read, self._write)
+        self._tallies = Tallies()
+        self.pages = Pages(self._read, self._tallies)
         self._epochs: dict[str, int] = {}  # of the leases that are held here
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it lives on this machine alone: a SQLite database."""
+        return self._database.engine.dialect.name == "sqlite"
 
     def create(
         self,
@@ -67,21 +83,17 @@ class SqlLedger:
 
         ``spec`` and ``environment`` are plain JSON data; ``seed`` and ``repeats`` fit into 63 and 31 bits.
         """
-        facts = {
-            "name": name,
-            "spec": dict(spec),
-            "spec_text": spec_text,
-            "environment": dict(environment),
-            "objectives": [asdict(objective) for objective in objectives],
-            "seed": seed,
-            "repeats": repeats,
-            "status": "running",
-            "recorded": 0,
-            "created_at": at,
-            "updated_at": at,
-        }
+        new = catalog.NewSweep(
+            name=name,
+            spec=spec,
+            spec_text=spec_text,
+            environment=environment,
+            objectives=objectives,
+            seed=seed,
+            repeats=repeats,
+        )
         with self._database.writing() as connection:
-            return catalog.create(connection, facts)
+            return catalog.create(connection, new, at)
 
     @contextmanager
     def lease(self, sweep: str) -> Iterator[Lease]:
@@ -133,13 +145,23 @@ class SqlLedger:
         epoch = self._epochs.get(sweep, 0)
         self._write(lambda connection: catalog.set_status(connection, sweep, epoch, status, at))
 
+    def begin(self, sweep: str, environment: Mapping[str, object], at: float) -> Sweep:
+        """Record what a sweep runs on that was queued without saying so; the sweep as it is now on record."""
+        epoch = self._epochs.get(sweep, 0)
+        return self._write(lambda connection: catalog.begin(connection, sweep, epoch, environment, at))
+
     def load(self, sweep: str) -> Sweep:
         """The sweep of that id; else the latest of that name, or of the one name that begins so."""
         return self._read(lambda connection: catalog.load(connection, sweep))
 
     def sweeps(self) -> list[SweepSummary]:
         """Every sweep, the oldest first."""
-        return self._read(catalog.summaries)
+        return self._read(lambda connection: catalog.summaries(connection, self._tallies))
+
+    def summary(self, sweep: str) -> SweepSummary:
+        """One sweep, as ``sweeps`` lists it."""
+        (summary,) = self._read(lambda c: catalog.summaries(c, self._tallies, [catalog.key(c, sweep)]))
+        return summary
 
     def trials(self, sweep: str, *, curves: bool = True) -> list[TrialRecord]:
         """Every trial by index. Without ``curves`` each record's curve is empty and nothing is read for it."""
@@ -158,12 +180,25 @@ class SqlLedger:
         for start in range(0, last, history.PAGE):
             yield from self._page(sweep, key, start)
 
+    def delivery(self, sweep: str, place: str) -> Delivery:
+        """What ``place``, somewhere outside the ledger, has yet to be told of a sweep that is leased here."""
+        return Delivery(self._read, self._write, sweep, self._epochs.get(sweep, 0), place)
+
+    def accept_changes(self, sweep: str, changes: Sequence[str], at: float) -> None:
+        """Record that the sweep goes on although these ``changes`` were found since it was begun."""
+        epoch = self._epochs.get(sweep, 0)
+        self._write(lambda connection: acceptances.add(connection, sweep, epoch, changes, at))
+
+    def acceptances(self, sweep: str) -> list[Acceptance]:
+        """The changes that were accepted when the sweep went on, the oldest first."""
+        return self._read(lambda connection: acceptances.of(connection, sweep))
+
     def close(self) -> None:
         """Close every connection; a closed ledger can still be used and opens new ones. May be called twice."""
         self._database.close()
 
     def _page(self, sweep: str, key: int, start: int) -> list[Event]:
-        return self._read(lambda connection: history.page(connection, sweep, key, start))
+        return self._read(lambda connection: history.page(connection, sweep, key, start, history.PAGE))
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         def once() -> T:
@@ -172,9 +207,9 @@ class SqlLedger:
 
         return self._outage.outlast(once)
 
-    def _write(self, work: Callable[[Connection], None]) -> None:
-        def once() -> None:
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        def once() -> T:
             with self._database.writing() as connection:
-                work(connection)
+                return work(connection)
 
-        self._outage.outlast(once)
+        return self._outage.outlast(once)

@@ -17,13 +17,14 @@ T = TypeVar("T")
 class Outage:
     """How long the server has been away. An outage is one, however many calls meet it: a success ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float | None = None) -> None:
+        self._patience = PATIENCE if patience is None else patience
         self._since: float | None = None
 
     def outlast(self, work: Callable[[], T]) -> T:
         """What ``work`` returns, which must be the same if it is done twice: a commit may be lost on its way back.
 
-        Raises AwayError once the server was away for ``PATIENCE``.
+        Raises AwayError once the server was away for ``patience`` seconds, ``PATIENCE`` for None.
         """
         pause = FIRST
         while True:
@@ -32,7 +33,7 @@ class Outage:
             except AwayError:
                 now = time.monotonic()
                 self._since = now if self._since is None else self._since
-                if now - self._since >= PATIENCE:
+                if now - self._since >= self._patience:
                     raise
             else:
                 self._since = None

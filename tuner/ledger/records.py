@@ -6,6 +6,7 @@ A trial's note is its outcome's; where the latest attempt was lost, it says why.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Table, func, select, true
 
@@ -57,6 +58,16 @@ def all_trials(connection: Connection, sweep: str, key: int, *, curves: bool) ->
     return [_record(sweep, row, found) for row in rows]
 
 
+def page(
+    connection: Connection, sweep: str, key: int, *, state: State | None, after: int, limit: int, curves: bool
+) -> list[TrialRecord]:
+    """The trials that follow ``after`` and stand at ``state`` (None: anywhere), ``limit`` of them at most, by index."""
+    query = _RECORDS.where(attempts.c.sweep == key, attempts.c.trial > after).limit(limit)
+    rows = connection.execute(query if state is None else query.where(STATE.element == state)).mappings().all()
+    found = _curves(connection, key, [row["trial"] for row in rows]) if curves else {}
+    return [_record(sweep, row, found) for row in rows]
+
+
 def one_trial(connection: Connection, sweep: str, key: int, index: int) -> TrialRecord:
     """One trial of the sweep, with its curve."""
     found = connection.execute(_RECORDS.where(attempts.c.sweep == key, attempts.c.trial == index)).mappings().first()
@@ -64,14 +75,14 @@ def one_trial(connection: Connection, sweep: str, key: int, index: int) -> Trial
         indices = connection.scalars(select(trials.c.trial).where(trials.c.sweep == key).order_by(trials.c.trial)).all()
         known = [f"0 to {indices[-1]}"] if indices else []
         raise UnknownNameError(f"trial of {sweep}", str(index), known)
-    return _record(sweep, found, _curves(connection, key, index))
+    return _record(sweep, found, _curves(connection, key, [index]))
 
 
-def _curves(connection: Connection, key: int, trial: int | None = None) -> Curves:
-    """The curve of every trial of a sweep, or of one."""
+def _curves(connection: Connection, key: int, indices: Sequence[int] | None = None) -> Curves:
+    """The curve of every trial of a sweep, or of some."""
 
     def which(table: Table) -> ColumnElement[bool]:
-        return (table.c.sweep == key) & (true() if trial is None else table.c.trial == trial)
+        return (table.c.sweep == key) & (true() if indices is None else table.c.trial.in_(indices))
 
     points = defaultdict[tuple[int, int], list[Point]](list)
     for index, attempt, step, at, metrics in connection.execute(_POINTS.where(which(reports))):

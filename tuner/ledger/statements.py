@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Double, Insert, Table
+from sqlalchemy import Connection, Double, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -26,6 +26,12 @@ def insert_if_free(dialect: str, table: Table) -> Insert:
     """
     insert = DIALECTS[dialect](table).on_conflict_do_nothing(index_elements=table.info.get("place"))
     return insert.execution_options(preserve_rowcount=True)
+
+
+def take_turns(connection: Connection, table: Table) -> None:
+    """Until the transaction ends, let nobody else write to ``table``. SQLite's writers take turns anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"LOCK TABLE {table.name} IN EXCLUSIVE MODE")
 
 
 class Now(FunctionElement[float]):

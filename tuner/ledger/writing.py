@@ -3,7 +3,7 @@
 A repeated event is a no-op. Two different events for one place (two outcomes of a trial, two reports of a step) are a
 conflict, and so is anything new about a trial that has its outcome. An attempt is over once it was lost or paused, or
 a newer one was proposed; what its worker still sends is late and is dropped, whatever it says: the trial has moved on.
-A paused trial that shall not go on gets its outcome as one of its last attempt.
+A paused trial that shall not go on gets its outcome as one of its last attempt, and its state may come to disk late.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tuner.errors import ConflictError, StoreError
 from tuner.ledger.rows import EVENT_TABLES, Row, encode
 from tuner.ledger.schema import attempts, losses, outcomes, pauses, trials
 from tuner.ledger.statements import insert_if_free
-from tuner.trial import Event, Finished, Lost, Paused, Proposed
+from tuner.trial import Checkpointed, Event, Finished, Lost, Paused, Proposed
 
 _BATCH = 10_000  # a statement may name only so many trials
 Rows = defaultdict[Table, list[Row]]
@@ -101,7 +101,7 @@ def _check(sweep: str, event: Event, standing: Standing) -> None:
 def _is_late(event: Event, standing: Standing) -> bool:
     if event.attempt < standing.attempt or standing.lost:
         return not isinstance(event, Proposed)
-    return standing.paused and not isinstance(event, Proposed | Finished)
+    return standing.paused and not isinstance(event, Proposed | Checkpointed | Finished)
 
 
 def _advance(event: Event, standing: Standing) -> None:

@@ -16,6 +16,7 @@ from tuner.registry import Registry
 from tuner.search.configuration import Configuration
 from tuner.search.ladder import Ladder, evaluated, multiples, shares
 from tuner.search.making import accepting, make
+from tuner.search.remembering import Hyperband, Percentile, SuccessiveHalving
 from tuner.trial import Event, Finished, Objective, Reported, State
 
 Points = Iterable[tuple[int, float]]
@@ -99,7 +100,7 @@ def percentile(
     warmup_steps: int = 0,
 ) -> Judge:
     """Keeps what is at its best among the best ``percentile`` % of the completed configurations at the same step."""
-    return Judge(pruners.PercentilePruner(percentile, startup_trials, warmup_steps), learning_curve)
+    return Judge(Percentile(percentile, startup_trials, warmup_steps), learning_curve)
 
 
 @PRUNERS.register("successive-halving")
@@ -107,10 +108,8 @@ def successive_halving(
     course: Course, *, min_steps: int | Literal["auto"] = "auto", factor: int = 4, early_rate: int = 0
 ) -> Judge:
     """ASHA (Li et al., 2020): the best 1 / ``factor`` of those that reach a rung go on to the next."""
-    pruner = pruners.SuccessiveHalvingPruner(
-        _first_rung("successive-halving", min_steps, course.total_steps), factor, early_rate
-    )
-    return Judge(pruner, learning_curve)
+    first = _first_rung("successive-halving", min_steps, course.total_steps)
+    return Judge(SuccessiveHalving(first, factor, early_rate), learning_curve)
 
 
 @PRUNERS.register("asha")
@@ -147,10 +146,8 @@ def asha(
 @PRUNERS.register("hyperband")
 def hyperband(course: Course, *, min_steps: int | Literal["auto"] = "auto", factor: int = 3) -> Judge:
     """Hyperband (Li et al., 2018): successive halving from several first rungs."""
-    pruner = pruners.HyperbandPruner(
-        _first_rung("hyperband", min_steps, course.total_steps), course.total_steps, factor
-    )
-    return Judge(pruner, learning_curve)
+    first = _first_rung("hyperband", min_steps, course.total_steps)
+    return Judge(Hyperband(first, course.total_steps, factor), learning_curve)
 
 
 @PRUNERS.register("patient")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tuner.spec import options
-from tuner.spec.load import from_data, load, parse
+from tuner.spec.load import from_data, load, parse, renamed
 from tuner.spec.models import Budget, ObjectiveSpec, PatienceSpec, SweepSpec
-from tuner.spec.resolve import objectives, search_space, with_references
+from tuner.spec.resolve import objectives, own_code, refuse_own, search_space, with_references
 
 __all__ = [
     "Budget",
@@ -16,7 +16,10 @@ __all__ = [
     "load",
     "objectives",
     "options",
+    "own_code",
     "parse",
+    "refuse_own",
+    "renamed",
     "search_space",
     "with_references",
 ]

@@ -56,6 +56,11 @@ def from_data(data: Mapping[str, object]) -> SweepSpec:
     return _validate(plain, draft, problems, source)
 
 
+def renamed(spec: SweepSpec, name: str) -> SweepSpec:
+    """The spec under another name. Raises SpecError where that cannot be one."""
+    return from_data({**spec.dump(), "name": name}).read_from(spec.source)
+
+
 def slug(text: str) -> str:
     """``text`` as a name: lower-case letters, digits and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:64] or "sweep"

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr
-from pydantic_core import PydanticCustomError
 
 from tuner.space import Source
-from tuner.spec.options import Executor, Model, Named, NoPruner, Positive, Pruner, Ray, Sampler, Tpe
+from tuner.spec.options import Executor, Model, Named, NoPruner, Positive, Pruner, Ray, Sampler, Tpe, seconds
 from tuner.trial import Direction
 
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 LARGEST_SEED = 2**53
-
-
-def seconds(value: object) -> object:
-    """``90s``, ``10m`` and ``1h30m`` as seconds; anything else is left to be checked as a number of them."""
-    if not isinstance(value, str):
-        return value
-    match = _DURATION.fullmatch(value)
-    if not value or match is None or len(value) > 20:
-        raise PydanticCustomError("duration", "a time such as 90s, 10m, 1h30m or a number of seconds")
-    hours, minutes, rest = (int(part or 0) for part in match.groups())
-    return float(hours * 3600 + minutes * 60 + rest)
 
 
 def listed(value: object) -> object:

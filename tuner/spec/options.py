@@ -6,12 +6,15 @@ and Ray is said where those are called; the defaults here are the ones that a sp
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
 class Model(BaseModel):
@@ -23,6 +26,17 @@ class Model(BaseModel):
 def tupled(value: object) -> object:
     """A list, as a file has it, as the tuple that a frozen model keeps."""
     return tuple(value) if isinstance(value, list) else value
+
+
+def seconds(value: object) -> object:
+    """``90s``, ``10m`` and ``1h30m`` as seconds; anything else is left to be checked as a number of them."""
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value)
+    if not value or match is None or len(value) > 20:
+        raise PydanticCustomError("duration", "a time such as 90s, 10m, 1h30m or a number of seconds")
+    hours, minutes, rest = (int(part or 0) for part in match.groups())
+    return float(hours * 3600 + minutes * 60 + rest)
 
 
 # ---------------------------------------------------------------- samplers
@@ -170,21 +184,29 @@ class Patient(Model):
 
 
 class Training(Model):
-    """How an engine trains; what both kinds of real executors have. See ``tuner.training.Setup``."""
+    """How an engine trains; what both kinds of real executors have. See ``tuner.training.Setup``.
+
+    States are kept every ``checkpoint_every`` seconds; null or 0 is never.
+    """
 
     slots: Positive | Literal["auto"] = "auto"
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     compile: bool = True
     share_prefixes: bool = False
+    checkpoint_every: Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(seconds)] = 60.0
 
 
 class Ray(Training):
-    """Workers on a Ray cluster, each with ``slots`` trials at once; ``address`` null starts or finds one."""
+    """Workers on a Ray cluster, each with ``slots`` trials at once; ``address`` null starts or finds one.
+
+    A worker that has not done a step for ``step_timeout`` seconds hangs, and is replaced; null waits for ever.
+    """
 
     name: Literal["ray"] = "ray"
     workers: Positive | Literal["auto"] = "auto"
     address: str | None = None
     gpus_per_worker: Annotated[float, Field(ge=0)] | None = None
+    step_timeout: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(seconds)] = 600.0
 
 
 class Inline(Training):

@@ -38,7 +38,7 @@ def own_schedules(draft: Draft, steps: int | None, problems: Problems, at: Path)
     total = steps or REHEARSED
     taken = {**dict.fromkeys(optim.names(), "an optimizer"), **dict.fromkeys(shapes.names(), "a schedule")}
     taken |= dict.fromkeys((DRIVE.removesuffix("."), THEN.removesuffix(".")), "a section of parameters")
-    for place, ref in _named(draft, at):
+    for place, ref in named(draft, at):
         if ref in found or not shapes.is_own(ref):
             continue
         try:
@@ -81,7 +81,7 @@ def with_schedules(draft: Draft, rename: Callable[[str], str | None]) -> Draft:
     )
 
 
-def _named(draft: Draft, at: Path) -> Iterator[tuple[Path, str]]:
+def named(draft: Draft, at: Path) -> Iterator[tuple[Path, str]]:
     """Every schedule that a draft names, with its place."""
     for place, part in draft.parts(at):
         yield from (((*place, "schedule", ref), ref) for ref in part.schedule)

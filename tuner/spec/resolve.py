@@ -9,8 +9,9 @@ from tuner.errors import UnknownNameError
 from tuner.hyper import Hyper
 from tuner.schedules import is_own
 from tuner.space import Problems, Space
+from tuner.space.problems import Path, brief
 from tuner.spec.models import SweepSpec
-from tuner.spec.registries import check_drives, optimizers, own_schedules, schedules, with_schedules
+from tuner.spec.registries import check_drives, named, optimizers, own_schedules, schedules, with_schedules
 from tuner.trial import Direction, Objective
 
 
@@ -35,6 +36,21 @@ def with_references(spec: SweepSpec, rename: Callable[[str], str]) -> SweepSpec:
     draft = with_schedules(space.read(spec.space, space.draft_of, Problems()), rename)
     update = {"workload": rename(spec.workload), "space": draft.form()}
     return spec.model_copy(update=update).read_from(spec.source)
+
+
+def own_code(spec: SweepSpec) -> list[tuple[Path, str]]:
+    """What the spec names in its user's own files and modules, each with its place; nothing of it is loaded."""
+    found: list[tuple[Path, str]] = [(("workload",), spec.workload)] if is_own(spec.workload) else []
+    draft = space.read(spec.space, space.draft_of, Problems())
+    return found + [(place, ref) for place, ref in named(draft, ("space",)) if is_own(ref)]
+
+
+def refuse_own(spec: SweepSpec, remedy: str) -> None:
+    """Raise SpecError where the spec names code of its user's own; ``remedy`` says where it could."""
+    problems = Problems()
+    for place, ref in own_code(spec):
+        problems.add(place, f"expected a registered name, got {brief(ref)}; {remedy}")
+    problems.raise_any(spec.source)
 
 
 def search_space(spec: SweepSpec, workload: Mapping[str, Hyper]) -> Space:

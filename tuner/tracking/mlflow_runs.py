@@ -63,21 +63,35 @@ class SweepRuns:
         self._trials: dict[str, str] = {}  # run ids by trial
         self._find_runs()
 
-    def apply(self, updates: Sequence[Event | SweepEnd]) -> Counter[str]:
-        """Write updates; how many of them MLflow refused for good, by reason. Raises where trying again may help."""
-        left_out = Counter[str]() if self._parent else self._create_parent()
+    @property
+    def is_new(self) -> bool:
+        """Whether MLflow had nothing of the sweep."""
+        return not self._parent
+
+    def write(self, events: Sequence[Event]) -> Counter[str]:
+        """Write events; how many of them MLflow refused for good, by reason."""
+        left_out = self._make_parent()
         histories: dict[int, list[Event]] = {}
-        ends: list[SweepEnd] = []
-        for update in updates:
-            if isinstance(update, SweepEnd):
-                ends.append(update)
-            else:
-                histories.setdefault(update.trial, []).append(update)
-        for trial, events in histories.items():
-            left_out += self._write_trial(str(trial), events)
-        for end in ends:
-            left_out += self._end(end)
+        for event in events:
+            histories.setdefault(event.trial, []).append(event)
+        for trial, history in histories.items():
+            left_out += self._write_trial(str(trial), history)
         return left_out
+
+    def finish(self, end: SweepEnd) -> Counter[str]:
+        """Artifacts and the best trial; the parent's status last."""
+        left_out = self._make_parent()
+        for path in end.artifacts:
+            left_out += _keep(str(path), self._client.log_artifact, self._parent, str(path))
+        if end.summary:
+            left_out += _keep("summary.json", self._client.log_dict, self._parent, dict(end.summary), "summary.json")
+        if end.best:
+            left_out += self._mark_best(end.best, end.at)
+        self._client.set_terminated(self._parent, "FINISHED" if end.complete else "KILLED", milliseconds(end.at))
+        return left_out
+
+    def close(self) -> None:
+        """MLflow keeps its connections to itself."""
 
     # ---------------------------------------------------------------- finding and creating
 
@@ -108,7 +122,9 @@ class SweepRuns:
         if run.info.status != "RUNNING":
             self._client.update_run(self._parent, status="RUNNING")
 
-    def _create_parent(self) -> Counter[str]:
+    def _make_parent(self) -> Counter[str]:
+        if self._parent:
+            return Counter()
         sweep = self._sweep
         tags = self._identity | {
             "tuner.workload": str(sweep.spec.get("workload", "")),
@@ -124,9 +140,7 @@ class SweepRuns:
 
     def _run_of(self, trial: str) -> str:
         if trial not in self._trials:
-            raise MlflowException(
-                "no run in MLflow for a trial that was proposed before this process", RESOURCE_DOES_NOT_EXIST
-            )
+            raise MlflowException("no run in MLflow for a trial that was proposed before", RESOURCE_DOES_NOT_EXIST)
         return self._trials[trial]
 
     def _create_run(self, name: str, at: float, tags: dict[str, str]) -> str:
@@ -158,18 +172,6 @@ class SweepRuns:
     def _log(self, run: str, metrics: Sequence[Metric], params: dict[str, str], tags: dict[str, str]) -> None:
         for some in entities_in_batches(metrics, params, tags):
             self._client.log_batch(run, *some, synchronous=True)
-
-    def _end(self, end: SweepEnd) -> Counter[str]:
-        """Artifacts and the best trial; the parent's status last."""
-        left_out = Counter[str]()
-        for path in end.artifacts:
-            left_out += _keep(str(path), self._client.log_artifact, self._parent, str(path))
-        if end.summary:
-            left_out += _keep("summary.json", self._client.log_dict, self._parent, dict(end.summary), "summary.json")
-        if end.best:
-            left_out += self._mark_best(end.best, end.at)
-        self._client.set_terminated(self._parent, "FINISHED" if end.complete else "KILLED", milliseconds(end.at))
-        return left_out
 
     def _mark_best(self, best: TrialRecord, at: float) -> Counter[str]:
         """Mark the best trial; a mark that an earlier end of this sweep left elsewhere goes."""

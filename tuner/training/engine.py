@@ -14,6 +14,8 @@ from types import MappingProxyType
 import torch
 
 from tuner.training.bucket import Bucket, Troubles
+from tuner.training.checkpoint import Row
+from tuner.training.checkpointer import NEVER, Checkpointer, Checkpoints
 from tuner.training.compiler import Compiler
 from tuner.training.memory import is_out_of_memory
 from tuner.training.pace import LOOPED
@@ -36,6 +38,7 @@ class Engine:
     with the traceback as its note). ``form`` has every step computed in one form, "looped" or "fused", where it can be;
     by default the faster one is found by measuring. With a ``compiler``, long work is compiled behind its back. With
     ``share_prefixes``, steps that trials have in common are made once, unless their batches come from one loader.
+    ``checkpoints`` says where states are kept, and how often, so that trials can go on from them.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Engine:
         compiler: Compiler | None = None,
         autocast: torch.dtype | None = None,
         share_prefixes: bool = False,
+        checkpoints: Checkpoints = NEVER,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._slots, self._most = slots, most if slots is None else slots
@@ -67,6 +71,7 @@ class Engine:
             autocast=autocast,
         )
         self._share_prefixes, self._sharing = share_prefixes, Sharing()
+        self._files = Checkpointer(checkpoints, clock)
         self._moving: list[Arrival] = []  # trials between two buckets
         self._stopping: set[int] = set()
         self._events: list[Event] = []
@@ -90,6 +95,7 @@ class Engine:
     def admit(self, trial: TrialSpec, saved: Saved | None = None) -> None:
         """Put a trial into a free slot, to go on from ``saved`` or from its start; one that cannot becomes FAILED."""
         self._events.append(Started(trial=trial.index, attempt=trial.attempt, at=self._clock(), worker=self._worker))
+        self._files.leave(trial.index)
         try:
             recipe = Recipe.of(trial, self._workload.hypers)
             shares = self._share_prefixes and self._rack.feed().keyed
@@ -107,6 +113,15 @@ class Engine:
         """Hand over the state of a trial that has paused: what ``admit`` goes on from, here or in another engine."""
         return self._kept.pop(trial)
 
+    def recall(self, trial: TrialSpec) -> Saved | None:
+        """The state that an attempt goes on from, if a checkpoint holds it. May be called from another thread."""
+        return self._files.recall(trial)
+
+    def warnings(self) -> list[str]:
+        """What the user should know, since the last call. May be called from another thread."""
+        waiting = self._files.warnings
+        return [waiting.popleft() for _ in range(len(waiting))]
+
     def step(self) -> list[Event]:
         """One training step of every busy slot; what happened, in order."""
         self._place(self._moving)
@@ -118,6 +133,7 @@ class Engine:
             if bucket.slots:
                 self._train(bucket)
         self._tell()
+        self._events += self._files.advance(self._states, self._sharing.has)
         self._rack.tidy()
         events, self._events = self._events, []
         return events
@@ -125,6 +141,14 @@ class Engine:
     def close(self) -> None:
         """End what goes on beside the training; the trials are forgotten."""
         self._rack.close()
+        self._files.close()
+
+    def _states(self) -> list[Row]:
+        """The states of all who are in training, each with the trials that are in it."""
+        training = [(slot, bucket.save(slot)) for bucket in self._rack.buckets() for slot in bucket.slots.values()]
+        return [
+            Row(attempts=self._sharing.owners(slot), saved=saved) for slot, saved in (*training, *self._moving) if saved
+        ]
 
     def _rows(self) -> int:
         """How many trials more than are in training, and stay there, there may be."""
@@ -238,6 +262,7 @@ class Engine:
         self._sharing.part(slot, lambda: saved)
         trial, step, values = slot.trial, saved["step"], slot.progress.values()
         self._kept[trial.index] = saved
+        self._files.rest(trial, saved)
         self._events.append(
             Paused(trial=trial.index, attempt=trial.attempt, at=self._clock(), step=step, values=values)
         )

@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from tuner.training.checkpointer import NEVER, Checkpoints
 from tuner.training.compiler import Compiler
 from tuner.training.engine import Engine
 from tuner.trial import TrainingPlan
@@ -21,7 +22,8 @@ class Setup:
 
     ``precision``: "float32"; "tf32" lets GPUs round the factors of products; "bfloat16" computes the model in it
     (autocast), with parameters and optimizer in float32. ``compiles``: long work is compiled behind the running steps.
-    ``share_prefixes``: trials that agree up to a step are trained once up to there.
+    ``share_prefixes``: trials that agree up to a step are trained once up to there. ``checkpoints``: where states are
+    kept, and how often.
     """
 
     slots: int | None = None
@@ -29,6 +31,7 @@ class Setup:
     precision: Precision = "float32"
     compiles: bool = True
     share_prefixes: bool = False
+    checkpoints: Checkpoints = NEVER
 
     def engine(self, workload: Workload, plan: TrainingPlan, *, worker: str = "inline", device: str = "cpu") -> Engine:
         """An engine on ``device``. What "tf32" allows holds for the whole process."""
@@ -44,4 +47,5 @@ class Setup:
             autocast=torch.bfloat16 if self.precision == "bfloat16" else None,
             compiler=Compiler() if self.compiles else None,
             share_prefixes=self.share_prefixes,
+            checkpoints=self.checkpoints,
         )

@@ -15,7 +15,7 @@ from typing import Literal
 from tuner.training.prefix import Prefix
 from tuner.training.slot import Saved, Slot
 from tuner.training.snapshots import Snapshots
-from tuner.trial import Metrics, State
+from tuner.trial import Metrics, State, TrialSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +140,11 @@ class Sharing:
         """What an evaluation of a host said is its guests' to tell."""
         for guest in self._entries[slot].guests:
             self._catch_up(guest, [(slot.step, metrics)])
+
+    def owners(self, slot: Slot) -> tuple[TrialSpec, ...]:
+        """The trials whose state is that of this one, which trains: its own, and those that have told as much."""
+        guests = self._entries[slot].guests
+        return slot.trial, *(guest.slot.trial for guest in guests if not guest.backlog)
 
     def wants_copy(self, slot: Slot) -> bool:
         """Whether somebody goes on from the state of a host as it is now, or may some day."""

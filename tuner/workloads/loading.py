@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from tuner.errors import UnknownNameError, UsageError, WorkloadError
+from tuner.errors import UnknownNameError, UsageError
 from tuner.loading import load_module, user_code
 from tuner.workloads.base import Workload
 from tuner.workloads.catalog import WORKLOADS
@@ -17,8 +17,8 @@ def load(ref: str) -> Workload:
     module: whoever sends a workload to them pickles its module by value (``cloudpickle.register_pickle_by_value``), so
     what the file defines must be picklable.
 
-    Raises UnknownNameError (no such name, or none in that file), UsageError (no such file or module) and WorkloadError
-    (the user's code raised, or what it defines is no workload).
+    Raises UnknownNameError (no such name, or none in that file), UsageError (no such file or module, or what is called
+    so is no workload) and WorkloadError (the user's code raised).
     """
     place, colon, name = ref.rpartition(":")
     if colon:
@@ -38,7 +38,7 @@ def _workload(module: ModuleType, name: str, ref: str) -> Workload:
             return found()
     if isinstance(found, Workload):
         return found
-    raise WorkloadError(f"workload {ref}: expected a subclass of tuner.workloads.Workload, got {found!r}")
+    raise UsageError(f"workload {ref}: expected a subclass of tuner.workloads.Workload, got {found!r}")
 
 
 def _workload_names(module: ModuleType) -> list[str]:

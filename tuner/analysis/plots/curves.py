@@ -25,10 +25,11 @@ SCHEDULE_POINTS = 200
 
 
 @style.styled
-def learning_curves(results: Results) -> Figure | None:
+def learning_curves(results: Results, *, wide: bool = True) -> Figure | None:
     """The first objective's metric over training steps: leaders in colour, the others grey, pruned ones shorter.
 
-    The axis is made for what comes after the first quarter, so that the start does not flatten the finish.
+    The axis is made for what comes after the first quarter, so that the start does not flatten the finish. ``wide`` is
+    for a page, else it is for a phone.
     """
     metric = results.objective.metric
     leaders = _leaders(results)
@@ -38,7 +39,7 @@ def learning_curves(results: Results) -> Figure | None:
     coloured = [(c, line) for c in leaders for t in c.trials if len(line := _line(t.curve, metric)) > 1]
     if not lines and not coloured:
         return None
-    figure = style.sheet(style.WIDTH, 3.4)
+    figure = style.sheet(style.WIDTH if wide else style.HALF, 3.4)
     axes = figure.subplots()
     axes.add_collection(LineCollection(lines, colors=style.FAINT, linewidths=0.7, alpha=0.5))
     strokes = _strokes(results, leaders)

@@ -12,15 +12,18 @@ MOST_POINTS = 700
 
 
 @style.styled
-def best_so_far(results: Results) -> Figure | None:
-    """Two panels: the best mean so far after every ended trial, and after every training step spent."""
+def best_so_far(results: Results, *, wide: bool = True) -> Figure | None:
+    """Two panels: the best mean so far after every ended trial, and after every training step spent.
+
+    ``wide`` is for a page, where they are side by side; else it is for a phone, one above the other.
+    """
     if not results.values:
         return None
     rows = progress(results)
     row_of = {trial: row for row, trial in enumerate(rows.trials)}
     shown = style.thin([place.configuration for place in results.ranking], MOST_POINTS)
-    figure = style.sheet(style.WIDTH, 3.1)
-    left, right = figure.subplots(1, 2, sharey=True)
+    figure = style.sheet(style.WIDTH, 3.1) if wide else style.sheet(style.HALF, 5.4)
+    left, right = figure.subplots(*((1, 2) if wide else (2, 1)), sharey=True)
     for axes, x, name in (
         (left, range(1, len(rows.trials) + 1), "trials ended"),
         (right, rows.steps, "training steps spent"),

@@ -13,17 +13,17 @@ from tuner.analysis.plots import style
 from tuner.analysis.results import Configuration, Results
 from tuner.trial import State
 
-COLUMNS = 4
+COLUMNS, NARROW = 4, 2
 MOST_PANELS = 12
 MOST_POINTS = 150  # a panel, and twice as many of the others behind it in grey
 
 
 @style.styled
-def rate_against_objective(results: Results) -> Figure | None:
+def rate_against_objective(results: Results, *, wide: bool = True) -> Figure | None:
     """Small panels on shared axes, so that ranges can be compared: one optimizer coloured, the others grey.
 
     A cross at the foot (or top) of a panel, on the worse side, is a configuration that diverged at that rate. With
-    over twelve optimizers those with the best results are shown.
+    over twelve optimizers those with the best results are shown. ``wide`` is for a page, else it is for a phone.
     """
     rated = [p.configuration for p in results.ranking if _positive(p.configuration.learning_rate)]
     names = list(dict.fromkeys(configuration.optimizer for configuration in rated))[:MOST_PANELS]
@@ -32,9 +32,9 @@ def rate_against_objective(results: Results) -> Figure | None:
     diverged = [c for c in results.configurations if c.state is State.DIVERGED and _positive(c.learning_rate)]
     rates = [_rate(c) for c in (*rated, *diverged) if c.optimizer in names]
     looks = style.looks(results)
-    deep = math.ceil(len(names) / COLUMNS)
+    deep = math.ceil(len(names) / (COLUMNS if wide else NARROW))
     columns = math.ceil(len(names) / deep)
-    figure = style.sheet(style.WIDTH, 0.5 + 2.1 * deep)
+    figure = style.sheet(style.WIDTH if wide else style.HALF, 0.5 + 2.1 * deep)
     grid = figure.subplots(deep, columns, sharex=True, sharey=True, squeeze=False)
     background = style.thin(rated, 2 * MOST_POINTS)
     for axes, name in zip(grid.flat, names, strict=False):
@@ -50,7 +50,7 @@ def rate_against_objective(results: Results) -> Figure | None:
     for axes in grid.flat[max(0, len(names) - columns) : len(names)]:
         axes.tick_params(labelbottom=True)
     style.value_axis(grid[0, 0], list(results.values.values()), results.objective)
-    style.log_axis(grid[0, 0], "x", (min(rates), max(rates)), ticks=5)
+    style.log_axis(grid[0, 0], "x", (min(rates), max(rates)), ticks=4)
     figure.supylabel(grid[0, 0].get_ylabel(), fontsize=9, color=style.MUTED)
     grid[0, 0].set_ylabel("")
     figure.supxlabel("base learning rate", fontsize=9, color=style.MUTED)

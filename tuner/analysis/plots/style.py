@@ -202,4 +202,5 @@ def legend(figure: Figure, entries: Mapping[str, Look]) -> None:
         Line2D([], [], linestyle="", marker=look.marker, color=look.color, markersize=5, label=text.label(name, 20))
         for name, look in entries.items()
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 6), handletextpad=0.2)
+    columns = 6 if figure.get_figwidth() > HALF else 3
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), columns), handletextpad=0.2)

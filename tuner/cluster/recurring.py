@@ -1,0 +1,169 @@
+"""Recurring sweeps: queues those that are due, and says how each one's end stands to the one before.
+
+A scheduler remembers nothing: what is due follows from the clock and from the ledger, which lets a due time be decided
+once. So any number of schedulers may run, be stopped at any moment, and see clocks that go back.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tuner import spec as specs
+from tuner import wiring
+from tuner.analysis.runs import Run, change
+from tuner.cluster import calendar
+from tuner.cluster.submission import check_target, drafted
+from tuner.cluster.templates import filled
+from tuner.cluster.webhook import Webhook
+from tuner.errors import StoreError, TunerError, UsageError
+from tuner.ledger import Firing, NewSweep, Recurring, SqlLedger
+from tuner.spec import SweepSpec
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+NO_FOLDER = "it was given without a folder in which its files could be looked for"
+ON_TIME = 60.0  # seconds that nobody calls late
+HISTORY = 100  # how far back the run before is looked for
+Draft = Callable[[Recurring, float, int], NewSweep]
+
+
+def due_sweep(recurring: Recurring, due_at: float, run: int) -> NewSweep:
+    """The sweep of a recurring one's ``run``-th due time, counted from 1, with its day put in.
+
+    Raises as reading and preparing any spec does.
+    """
+    spec, text = read_due(recurring.spec_text, recurring.source, due_at, recurring.zone, run)
+    if recurring.folder is None:
+        specs.refuse_own(spec, NO_FOLDER)
+        return drafted(spec, text)
+    return drafted(wiring.located(spec, Path(recurring.folder)), text)
+
+
+def read_due(template: str, source: str, due_at: float, zone: str, run: int) -> tuple[SweepSpec, str]:
+    """The spec that a template is at a due time, and its text. Raises UsageError or SpecError where it is none."""
+    moment = calendar.local(due_at, zone)
+    variables = {"date": f"{moment:%Y-%m-%d}", "due": moment.isoformat(timespec="minutes"), "run": str(run)}
+    text = filled(template, variables)
+    return specs.parse(text, source), text
+
+
+def add_recurring(ledger: SqlLedger, recurring: Recurring, webhook: Webhook) -> NewSweep:
+    """Add a recurring sweep, once everything about it is known to be sound; what it would run now.
+
+    Raises UsageError or SpecError where something is not, or its name is taken.
+    """
+    if not _NAME.fullmatch(recurring.name):
+        raise UsageError(f"NAME: expected at most 64 lower-case letters, digits and hyphens, got {recurring.name!r}")
+    calendar.check(recurring.cron, recurring.zone)
+    check_target(recurring.target, ledger)
+    if recurring.webhook is not None:
+        webhook.check(recurring.webhook)
+    sample = due_sweep(recurring, recurring.created_at, 1)
+    ledger.recurring.add(recurring)
+    return sample
+
+
+def run_now(ledger: SqlLedger, name: str, at: float) -> Firing:
+    """Queue a recurring sweep now, beside its calendar. Raises as ``due_sweep`` does."""
+    recurring = ledger.recurring.get(name)
+    while (run := ledger.recurring.run(name, at)) is None:  # somebody else did the same, in the same microsecond
+        at = time.time()
+    fired = ledger.recurring.fire(name, at, due_sweep(recurring, at, run), at, by_hand=True)
+    return fired or run_now(ledger, name, time.time())
+
+
+class Scheduler:
+    """One scheduler. ``draft`` makes the sweep of a due time."""
+
+    def __init__(
+        self,
+        ledger: SqlLedger,
+        webhook: Webhook,
+        *,
+        clock: Callable[[], float] = time.time,
+        draft: Draft = due_sweep,
+    ) -> None:
+        self._ledger, self._webhook, self._clock, self._draft = ledger, webhook, clock, draft
+
+    def turn(self) -> None:
+        """Queue what is due, then tell what has ended. Raises StoreError where the ledger fails."""
+        for recurring in self._ledger.recurring.all():
+            if not recurring.is_paused:
+                self._decide(recurring)
+        for firing in self._ledger.recurring.untold():
+            if self._ledger.recurring.claim(firing, self._clock()):
+                self._tell(firing)
+
+    # ------------------------------------------------------------ what is due
+
+    def _decide(self, recurring: Recurring) -> None:
+        """Queue what is due, and what was due while nobody looked, as far as it is to be caught up with.
+
+        Under ``skip`` and ``replace`` that is the latest due time alone: an earlier one would end or stop it.
+        """
+        now, cron, zone = self._clock(), recurring.cron, recurring.zone
+        horizon = now - max(recurring.catch_up, ON_TIME)
+        due = list(calendar.due_times(cron, zone, after=max(recurring.decided_until, horizon), until=now))
+        late = calendar.due_times(cron, zone, after=recurring.decided_until, until=horizon)
+        first, last = next(late, None), horizon
+        if recurring.overlap != "queue" and len(due) > 1:
+            first, last = first or due[0], due[-2]
+            due = due[-1:]
+        if first is not None:
+            self._pass_over(recurring, first, last, now)
+        for due_at in due:
+            self._fire(recurring, due_at)
+
+    def _pass_over(self, recurring: Recurring, first: float, last: float, now: float) -> None:
+        note = f"nobody ran what was due from here to {calendar.local(last, recurring.zone):%Y-%m-%d %H:%M}"
+        self._ledger.recurring.pass_over(recurring.name, first, "missed", note, now, until=last)
+
+    def _fire(self, recurring: Recurring, due_at: float) -> None:
+        known = self._ledger.recurring
+        run = known.run(recurring.name, due_at)
+        if run is None:
+            return
+        try:
+            new = self._draft(recurring, due_at, run)
+        except StoreError:
+            raise
+        except TunerError as error:
+            known.pass_over(recurring.name, due_at, "refused", str(error), self._clock())
+        else:
+            known.fire(recurring.name, due_at, new, self._clock())
+
+    # ------------------------------------------------------------ what came of it
+
+    def _tell(self, firing: Firing) -> None:
+        recurring = self._ledger.recurring.get(firing.schedule)
+        note, is_real = firing.note, False
+        if firing.sweep is not None:
+            found = change(self._run(firing.sweep), self._before(firing))
+            note, is_real = found.words, found.is_real
+        told = ""
+        if recurring.webhook is not None:
+            due = calendar.local(firing.due_at, recurring.zone).isoformat(timespec="minutes")
+            told = self._webhook.tell(
+                recurring.webhook,
+                {
+                    "schedule": firing.schedule,
+                    "due": due,
+                    "sweep": firing.sweep,
+                    "state": firing.state or firing.decision,
+                    "winner_changed": is_real,
+                    "text": f"{firing.sweep or firing.schedule} ({due}) {firing.state or firing.decision}: {note}",
+                },
+            )
+        self._ledger.recurring.tell(firing, note, told)
+
+    def _before(self, firing: Firing) -> Run | None:
+        """The last run before that one that was done."""
+        for earlier in self._ledger.recurring.history(firing.schedule, limit=HISTORY):
+            if earlier.due_at < firing.due_at and earlier.state == "done" and earlier.sweep is not None:
+                return self._run(earlier.sweep)
+        return None
+
+    def _run(self, sweep: str) -> Run:
+        return self._ledger.load(sweep), self._ledger.trials(sweep, curves=False)

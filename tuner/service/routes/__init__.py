@@ -1,0 +1,1 @@
+"""The service's paths: each file is a group of them."""
