@@ -24,7 +24,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends g++ \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home --shell /usr/sbin/nologin tuner \
-    && install --directory --owner=tuner --group=tuner /var/lib/tuner /var/lib/mlflow /tmp/ray
+    && install --directory --owner=tuner --group=tuner /var/lib/tuner /var/lib/mlflow /tmp/ray /home/tuner/.mlflow
 COPY --from=build /opt/tuner /opt/tuner
 COPY --chmod=0755 deploy/healthy deploy/with-pgpass /usr/local/bin/
 # Whatever is written beside the volumes goes to /tmp, which containers keep in memory.

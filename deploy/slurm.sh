@@ -28,8 +28,8 @@ if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
     sweep=(tuner resume "$name" --quiet) # the latest of that name
 fi
 
-head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-export RAY_ADDRESS="$head:$((20000 + SLURM_JOB_ID % 20000))"
+nodes=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
+export RAY_ADDRESS="${nodes%%$'\n'*}:$((20000 + SLURM_JOB_ID % 20000))" # the first one
 srun --kill-on-bad-exit=0 ray symmetric-run --address "$RAY_ADDRESS" --min-nodes "$SLURM_NNODES" \
     --num-cpus "$SLURM_CPUS_PER_TASK" --disable-usage-stats -- "${sweep[@]}" &
 wait $! # not in the foreground: a trap would wait for it

@@ -138,8 +138,9 @@ def rampage(driver: Driver, ledger: SqlLedger, prey: Prey, *, kills: int, trials
         if began and done.total() < kills and ended * kills >= done.total() * (trials - 1):
             time.sleep(chance.random() * 0.5)
             (name,) = chance.choices(list(prey), [weight for weight, _ in prey.values()])
-            done[name] += prey[name][1]()
-            print(f"{time.monotonic() - start:6.1f} s, {ended:3} of {trials} trials have ended: {name}", flush=True)
+            if prey[name][1]():
+                done[name] += 1
+                print(f"{time.monotonic() - start:6.1f} s, {ended:3} of {trials} trials have ended: {name}", flush=True)
         time.sleep(0.05)
 
 

@@ -120,3 +120,15 @@ def test_a_process_of_another_machine_or_boot_is_not_seen_and_one_of_the_same_id
     assert processes.condition({**runner, "started": "1"}) == "gone"
     other = replace(Holder.here(), started="1")
     assert processes.condition({"kind": "process", **asdict(other)}) == "gone"
+
+
+def test_where_the_system_does_not_tell_when_a_process_began_only_children_are_seen(make, begin):
+    processes = make("sleep 100")
+    runner = begin(processes)
+    processes._here = replace(processes._here, machine="", started="")  # as on a system without /proc
+    unknown = {**runner, "machine": "", "started": ""}
+    assert processes.condition(unknown) == "alive"
+    assert processes.condition({**unknown, "pid": os.getppid()}) == "unseen"
+    processes.stop(unknown, hard=True)
+    until(lambda: processes.condition(unknown) == "gone")
+    assert processes.condition(unknown) == "unseen"

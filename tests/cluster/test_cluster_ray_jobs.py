@@ -6,7 +6,7 @@ import json
 import shlex
 from dataclasses import replace
 
-import httpx
+import httpx2
 import pytest
 from cluster_fakes import drafted, recurring
 
@@ -31,21 +31,21 @@ class Cluster:
         if isinstance(self.fault, Exception):
             raise self.fault
         if self.fault:
-            return httpx.Response(self.fault, text="Traceback ...\nNo available agent")
+            return httpx2.Response(self.fault, text="Traceback ...\nNo available agent")
         path = request.url.path.removeprefix("/api/jobs/")
         if request.method == "POST" and not path:
             wanted = json.loads(request.content)
             self.jobs[wanted["submission_id"]] = {"status": "PENDING", "wanted": wanted}
-            return httpx.Response(200, json={"submission_id": wanted["submission_id"]})
+            return httpx2.Response(200, json={"submission_id": wanted["submission_id"]})
         name, _, verb = path.partition("/")
         if name not in self.jobs:
-            return httpx.Response(404, text=f"Job {name} does not exist")
+            return httpx2.Response(404, text=f"Job {name} does not exist")
         if verb == "logs":
-            return httpx.Response(200, json={"logs": "\n".join(f"line {n}" for n in range(100))})
+            return httpx2.Response(200, json={"logs": "\n".join(f"line {n}" for n in range(100))})
         if verb == "stop":
             self.jobs[name]["status"] = "STOPPED"
-            return httpx.Response(200, json={"stopped": True})
-        return httpx.Response(200, json=self.jobs[name])
+            return httpx2.Response(200, json={"stopped": True})
+        return httpx2.Response(200, json=self.jobs[name])
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def cluster():
 
 @pytest.fixture
 def ray(cluster):
-    return RayJobs(Setting(store=STORE, output=None, grace=45.0), httpx.MockTransport(cluster))
+    return RayJobs(Setting(store=STORE, output=None, grace=45.0), httpx2.MockTransport(cluster))
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_job_that_the_cluster_does_not_know_is_gone(ray, cluster, job):
     assert ray.condition(runner) == "gone"
 
 
-@pytest.mark.parametrize("fault", [httpx.ReadTimeout("too late"), httpx.ConnectError("refused"), 500])
+@pytest.mark.parametrize("fault", [httpx2.ReadTimeout("too late"), httpx2.ConnectError("refused"), 500])
 def test_a_cluster_that_does_not_answer_says_nothing_of_its_jobs(ray, cluster, job, fault):
     runner = begun(ray, job)
     cluster.fault = fault
@@ -136,10 +136,10 @@ def test_a_job_that_is_refused_is_an_error_and_one_that_may_have_come_through_is
     cluster.fault = 500
     with pytest.raises(ExecutorError, match=r"http://head:8265 refuses the job \(500\): .*\nNo available agent"):
         begun(ray, job)
-    cluster.fault = httpx.ConnectError("connection refused")
+    cluster.fault = httpx2.ConnectError("connection refused")
     with pytest.raises(ExecutorError, match="http://head:8265 cannot be reached"):
         begun(ray, job)
-    cluster.fault = httpx.ReadTimeout("too late")
+    cluster.fault = httpx2.ReadTimeout("too late")
     assert begun(ray, job)["kind"] == "ray"
 
 

@@ -124,6 +124,18 @@ def test_a_driver_that_ends_without_a_word_is_started_again_a_few_times(world, s
     assert world.queue.requeue(sweep, 0.0).losses == 0
 
 
+def test_runs_that_go_well_for_long_may_end_without_a_word_more_often(world):
+    sweep = world.running()
+    for _ in range(runner.MAX_LOSSES + 2):
+        world.clock.now += runner.LASTING + 1
+        world.end(sweep, "running")
+        world.runner.turn()
+        assert world.queue.job(sweep).losses == 1
+        world.clock.now += 100
+        world.runner.turn()
+        assert world.state(sweep) == "running"
+
+
 def test_what_cannot_be_started_is_tried_again_a_few_times(world):
     world.backend.fault = ExecutorError("the Ray cluster is away")
     sweep = world.submit()
@@ -275,9 +287,7 @@ def test_what_a_runner_elsewhere_took_is_left_to_it_for_a_while(world):
 
 def test_a_run_that_another_runner_took_over_is_not_started(world, monkeypatch):
     def thought_dead(job, record):
-        world.queue.ended(
-            world.queue.job(job.sweep), "queued", "its runner ended before it was started", 0.0, lost=True
-        )
+        world.queue.ended(world.queue.job(job.sweep), "queued", "its runner ended before it was started", 0.0, losses=1)
         record({"kind": "process", "sweep": job.sweep})
         world.backend.begun.append(job.sweep)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import closing
 
-import httpx
+import httpx2
 import pytest
 from cluster_fakes import Clock, drafted, recurring
 
@@ -29,12 +29,12 @@ class Host:
         self.heard.append(request)
         code = self.codes.pop(0) if len(self.codes) > 1 else self.codes[0]
         if not code:
-            raise httpx.ConnectError("connection refused")
-        return httpx.Response(code, headers={"location": "https://elsewhere.example"}, text="x" * 10)
+            raise httpx2.ConnectError("connection refused")
+        return httpx2.Response(code, headers={"location": "https://elsewhere.example"}, text="x" * 10)
 
 
 def webhook(host, *allowed):
-    return Webhook(allowed or ("hooks.example",), httpx.MockTransport(host), pause=0.0)
+    return Webhook(allowed or ("hooks.example",), httpx2.MockTransport(host), pause=0.0)
 
 
 @pytest.mark.parametrize(

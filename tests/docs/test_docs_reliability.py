@@ -1,18 +1,21 @@
-"""The table of faults names tests that exist, and no fault goes without one."""
+"""The tables of faults and of attacks name tests that exist, and nothing goes without one."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pytest
+
 TESTS = Path(__file__).parents[1]
-PAGE = (TESTS.parent / "docs" / "reliability.md").read_text()
 
 
-def test_every_fault_names_tests_that_exist() -> None:
-    rows = [line.split(" | ") for line in PAGE.splitlines() if line.startswith("| ")][1:]
+@pytest.mark.parametrize("page", ["reliability.md", "security.md"])
+def test_every_fault_names_tests_that_exist(page: str) -> None:
+    lines = (TESTS.parent / "docs" / page).read_text().splitlines()
+    rows = [line.split(" | ") for line in lines if line.startswith("| ")][1:]
     assert len(rows) > 10
-    for fault, _, _, tests in rows:
+    for fault, *_, tests in rows:
         named = re.findall(r"`([\w/]+(?:\.py|/))`", tests)
         assert named or tests.startswith("the same"), fault
         for name in named:

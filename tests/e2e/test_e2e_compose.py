@@ -8,7 +8,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 from e2e_stack import Stack
@@ -54,17 +54,17 @@ def token(stack):
 
 def test_nobody_comes_in_without_a_secret(stack, token):
     service, mlflow, ray = map(stack.here, ("http://localhost:8765", "http://mlflow:5000", "http://ray-head:8265"))
-    assert httpx.get(f"{service}/api/v1/sweeps").status_code == 401
-    assert httpx.get(f"{service}/api/v1/sweeps", headers=bearer("tuner_wrong_token")).status_code == 401
-    assert httpx.get(f"{service}/api/v1/sweeps", headers=bearer(token)).status_code == 200
-    assert httpx.get(f"{mlflow}/api/2.0/mlflow/experiments/search?max_results=1").status_code == 401
-    assert httpx.get(f"{mlflow}/health", headers={"Host": "evil.example"}).status_code == 200  # says nothing but OK
+    assert httpx2.get(f"{service}/api/v1/sweeps").status_code == 401
+    assert httpx2.get(f"{service}/api/v1/sweeps", headers=bearer("tuner_wrong_token")).status_code == 401
+    assert httpx2.get(f"{service}/api/v1/sweeps", headers=bearer(token)).status_code == 200
+    assert httpx2.get(f"{mlflow}/api/2.0/mlflow/experiments/search?max_results=1").status_code == 401
+    assert httpx2.get(f"{mlflow}/health", headers={"Host": "evil.example"}).status_code == 200  # says nothing but OK
     strange = {"Host": "evil.example"}
     experiments = f"{mlflow}/api/2.0/mlflow/experiments/search?max_results=1"
-    assert httpx.get(experiments, headers=strange, auth=administrator(stack)).status_code == 403
-    assert httpx.get(f"{ray}/api/jobs/").status_code == 401
-    assert httpx.get(f"{ray}/api/jobs/", headers=bearer("wrong")).status_code == 403
-    assert httpx.get(f"{ray}/api/jobs/", headers=bearer(secret(stack, "ray_token"))).status_code == 200
+    assert httpx2.get(experiments, headers=strange, auth=administrator(stack)).status_code == 403
+    assert httpx2.get(f"{ray}/api/jobs/").status_code == 401
+    assert httpx2.get(f"{ray}/api/jobs/", headers=bearer("wrong")).status_code == 403
+    assert httpx2.get(f"{ray}/api/jobs/", headers=bearer(secret(stack, "ray_token"))).status_code == 200
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         connect(stack, "tuner", password="no such")  # noqa: S106
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
@@ -111,7 +111,9 @@ def test_a_sweep_outlives_its_service(stack, token):
     assert sorted(map(int, trials)) == [*range(6)]
     winner = trials[str(best.trials[0])]["data"]["metrics"]["objective_accuracy"]
     assert winner == pytest.approx(best.values["accuracy"].mean)
+    # The report is MLflow's, and lies in the volume that the service, the driver and the workers share.
     assert [*(stack.folder / "var" / "mlflow").rglob("report.html")]
+    assert (stack.folder / "var" / "tuner" / "tuner-output" / job.sweep / "report.html").exists()
 
 
 def await_health(stack, name):
@@ -122,7 +124,7 @@ def await_health(stack, name):
 
 
 def mlflow_runs(stack, experiment):
-    with httpx.Client(base_url=stack.here("http://mlflow:5000/api/2.0/mlflow"), auth=administrator(stack)) as rest:
+    with httpx2.Client(base_url=stack.here("http://mlflow:5000/api/2.0/mlflow"), auth=administrator(stack)) as rest:
         found = rest.get("/experiments/get-by-name", params={"experiment_name": experiment}).raise_for_status().json()
         wanted = {"experiment_ids": [found["experiment"]["experiment_id"]], "max_results": 100}
         runs = rest.post("/runs/search", json=wanted).raise_for_status().json()["runs"]

@@ -175,7 +175,7 @@ def test_a_pause_can_become_a_cancellation_and_not_the_other_way_round(queue, jo
 def test_a_sweep_outside_the_queue_is_told_apart_from_none(ledger, queue, make):
     sweep = make.sweep(ledger).id
     assert queue.find(sweep) is None
-    with pytest.raises(UsageError, match=f"{sweep} was not given to the queue; `tuner resume {sweep}`"):
+    with pytest.raises(UsageError, match=f"{sweep} was not given to the queue: .*`tuner queue resume {sweep}`"):
         queue.cancel(sweep, 1.0)
     with pytest.raises(UnknownNameError):
         queue.job("nothing-1")
@@ -187,7 +187,7 @@ def test_a_sweep_outside_the_queue_is_told_apart_from_none(ledger, queue, make):
 def test_a_run_that_was_given_up_changes_nothing_any_more(queue, submit):
     submit()
     old = queue.take(HERE, **FREE, at=2.0)
-    assert queue.ended(old, "queued", "its runner died", 3.0, lost=True)
+    assert queue.ended(old, "queued", "its runner died", 3.0, losses=1)
     assert queue.take(ELSEWHERE, **FREE, at=2.0 + rows.REST - 0.1) is None  # it waits for a while
     new = queue.take(ELSEWHERE, **FREE, at=2.0 + rows.REST)
     assert (new.sweep, new.runs, new.losses, new.note) == (old.sweep, 2, 1, "its runner died")
@@ -206,7 +206,7 @@ def test_what_is_asked_to_stop_in_the_last_moment_is_not_run_again(queue, submit
     submit()
     job = queue.take(HERE, **FREE, at=2.0)
     getattr(queue, wish)(job.sweep, 3.0)
-    assert queue.ended(job, "queued", "it cannot be started", 4.0, lost=True)
+    assert queue.ended(job, "queued", "it cannot be started", 4.0, losses=1)
     assert (queue.job(job.sweep).state, queue.job(job.sweep).asked) == (state, None)
 
 

@@ -126,9 +126,8 @@ def test_every_trial_is_there_as_it_was_recorded(storage: str) -> None:
     assert study.trials_dataframe().shape[0] == len(trials)
 
 
-def test_parameters_have_the_ranges_that_were_searched(storage: str) -> None:
-    write(storage, lived(), sweep(repeats=2))
-    _, trials = load(storage)
+def test_parameters_have_the_ranges_that_were_searched(mirrored: tuple[list[Event], list[FrozenTrial]]) -> None:
+    _, trials = mirrored
     found = {name: distribution for trial in trials for name, distribution in trial.distributions.items()}
     assert found["optimizer"] == CategoricalDistribution(["sgd", "adamw"])
     assert found["adamw.lr"] == FloatDistribution(1e-6, 0.1, log=True)
@@ -140,12 +139,19 @@ def test_parameters_have_the_ranges_that_were_searched(storage: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(empty: bytes, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Event], list[dict[str, object]]]:
+def mirrored(empty: bytes, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Event], list[FrozenTrial]]:
+    """A sweep, and the trials of its study, written at once."""
     path = tmp_path_factory.mktemp("whole") / "optuna.db"
     path.write_bytes(empty)
     history = lived()
     write(f"sqlite:///{path}", history, sweep(repeats=2))
-    return history, facts_of(load(f"sqlite:///{path}")[1])
+    return history, load(f"sqlite:///{path}")[1]
+
+
+@pytest.fixture(scope="module")
+def whole(mirrored: tuple[list[Event], list[FrozenTrial]]) -> tuple[list[Event], list[dict[str, object]]]:
+    history, trials = mirrored
+    return history, facts_of(trials)
 
 
 @settings(max_examples=3)

@@ -25,7 +25,7 @@ def test_every_sampler_and_pruner_proposes_the_same_again(sampler: str, pruner: 
     repeats = REPEATS[pruner]
     search = make(sampler, pruner, seed=5, repeats=repeats)
     sweep = Sweep(search, repeats=repeats, slots=2 * repeats + 1, seed=5)
-    sweep.run(LENGTH[sampler] + 2 * (pruner == "none"))
+    sweep.run(LENGTH[sampler] + (pruner == "none"))
     again = replay(make(sampler, pruner, seed=5, repeats=repeats), sweep.history, repeats)
     went_on = sum(isinstance(e, Proposed) and e.spec.resume_step > 0 for e in sweep.history)
     assert again.differs is None

@@ -125,6 +125,7 @@ def test_every_page_is_whole_and_strict(site, path, role):
     assert "unsafe" not in policy
     assert {"frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"} <= set(policy.split("; "))
     assert (answer.headers["cache-control"], answer.headers["x-content-type-options"]) == ("no-store", "nosniff")
+    assert answer.headers["referrer-policy"] == "same-origin"  # else a browser's forms come from "null"
     for method, action, fields in page.forms:
         assert (method, action) == ("get", "/") or "form_key" in fields
     if role is None and path not in ("/sign-in", "/nothing", "/static/none"):
@@ -310,7 +311,7 @@ def mlflow():
         thread.join()
 
 
-def test_the_way_into_mlflow(ledger, mlflow):
+def test_the_way_into_mlflow(ledger, mlflow, tmp_path):
     done, again, other = (record(ledger, name) for name in ("done", "done", "other"))
     uri = f"http://127.0.0.1:{mlflow.server_port}"
     known = {"MLFLOW_TRACKING_USERNAME": "ada", "MLFLOW_TRACKING_PASSWORD": "pw"}
@@ -335,6 +336,11 @@ def test_the_way_into_mlflow(ledger, mlflow):
     with pytest.raises(TunerError):
         MlflowPages(uri, "x", {"MLFLOW_TRACKING_TOKEN": "t"}).address_of(ledger.load(other))
     assert mlflow.asked[-1][1] == "Bearer t"
+    (kept := tmp_path / "credentials").write_text(
+        "[mlflow]\nmlflow_tracking_username = a%b\nmlflow_tracking_password = c\n"
+    )
+    assert MlflowPages(uri, "x", {}, kept).address_of(sweep) == "x/#/experiments/7/runs/abc"
+    assert mlflow.asked[-2][1] == "Basic YSViOmM="
     assert pages_of("sqlite:///mlflow.db", None) is pages_of(None, None) is None
     assert pages_of("http://ada:pw@mlflow:5000", None).pages == "http://mlflow:5000"
 
@@ -509,7 +515,7 @@ def test_moments_in_words():
 
 def test_a_bar_is_as_long_as_the_budget_or_as_what_there_is():
     counts = {State.COMPLETED: 30, State.FAILED: 10, State.RUNNING: 10, State.WAITING: 5}
-    assert [(one.start, one.width) for one in shares(counts, 100)] == [(0, 30), (30, 10), (40, 10)]
+    assert [(one.start, one.width) for one in shares(counts, 100)] == [(0, 30), (30, 10), (40, 10), (50, 5)]
     assert sum(one.width for one in shares({State.COMPLETED: 3}, None)) == 100
     assert shares({}, None) == ()
     assert shares({State.COMPLETED: 8}, 4)[0].width == 100  # more than was planned

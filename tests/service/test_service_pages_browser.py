@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from contextlib import closing
+import warnings
+from contextlib import closing, contextmanager
 
 import browser
 import pytest
@@ -23,6 +25,21 @@ NAMED = (
     "[...document.querySelectorAll('button, a, summary')].every(one => one.textContent.trim() && one.offsetWidth > 0)"
 )
 DRAWN = "document.images.length > 4 && [...document.images].every(one => one.complete && one.naturalWidth > 0)"
+
+
+def live(ledger):
+    new = new_sweep("live")
+    return ledger.create(**{name: getattr(new, name) for name in new.__slots__}, at=time.time()).id
+
+
+@contextmanager
+def cut_short(ledger, port=0):
+    """A service that ends while a browser is connected: it does not wait until that has noticed."""
+    with answering(ledger, port) as server:
+        yield server
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # of uvicorn's transports
+        gc.collect()
 
 
 def grow(ledger, sweep, first, last):
@@ -69,9 +86,7 @@ def test_the_pages_in_a_browser(tmp_path):
         tab.press("Enter", 13, "\r")
         tab.until("document.activeElement.id === 'main'")
 
-        sweep = ledger.create(
-            **{name: getattr(new_sweep("live"), name) for name in new_sweep("live").__slots__}, at=1.0
-        ).id
+        sweep = live(ledger)
         with ledger.lease(sweep):
             tab.go(f"{server}/sweeps/{sweep}")
             tab.run("window.mine = 'the same page'")
@@ -90,3 +105,21 @@ def test_the_pages_in_a_browser(tmp_path):
         tab.follow("[...document.querySelectorAll('button')].find(one => one.textContent === 'Sign out').click()")
         assert tab.run("document.title") == "Sign in · tuner"
         assert [one for one in tab.problems if "404" not in one] == []
+
+
+def test_a_page_goes_on_by_itself_when_the_service_was_away(tmp_path):
+    with closing(open_ledger(f"sqlite:///{tmp_path}/store.db")) as ledger, browser.opened(tmp_path / "profile") as tab:
+        sweep = live(ledger)
+        with ledger.lease(sweep):
+            with cut_short(ledger) as server:
+                tab.look(1280)
+                tab.go(f"{server}/sweeps/{sweep}")
+                grow(ledger, sweep, 0, 2)
+                tab.until("document.body.innerText.includes('2 of 12 trials have ended')")
+            grow(ledger, sweep, 2, 4)
+            assert "2 of 12 trials have ended" in tab.run("document.body.innerText")
+            with cut_short(ledger, int(server.rpartition(":")[2])):
+                tab.until("document.body.innerText.includes('4 of 12 trials have ended')")
+                tab.ask("Emulation.setScriptExecutionDisabled", value=True)
+                tab.go(f"{server}/sweeps/{sweep}")
+                assert "4 of 12 trials have ended" in tab.run("document.body.innerText")

@@ -17,7 +17,7 @@ from service_world import queue_up, record
 from tuner.ledger import open_ledger
 from tuner.service import Settings, allowed_workloads, create_app
 
-EXAMPLES = int(os.environ.get("TUNER_SOAK_EXAMPLES", "3"))  # of each operation and kind; `make soak` asks for more
+EXAMPLES = int(os.environ.get("TUNER_SOAK_EXAMPLES", "2"))  # of each operation and kind; `make soak` asks for more
 KNOWN = {"sweep": "digits-1", "name": "nightly", "index": 3}  # what is there, for every second request
 CHECKS = [not_a_server_error, response_schema_conformance, content_type_conformance]
 

@@ -36,7 +36,7 @@ def findings(sweep: Sweep, records: Sequence[TrialRecord], edge: AtEdge) -> Find
 def find(results: Results, edge: AtEdge) -> Findings:
     """``findings``, of results at hand."""
     return Findings(
-        headline=_headline(results),
+        headline=headline(results),
         verdict=(*_between_optimizers(results), *_between_seeds(results)),
         cautions=tuple(_cautions(results, edge)),
     )
@@ -49,7 +49,8 @@ def leader_verdicts(results: Results) -> list[Verdict]:
     return verdicts(results.winner.optimizer, results.groups("optimizer"), results.objective)
 
 
-def _headline(results: Results) -> str:
+def headline(results: Results) -> str:
+    """What was found, in one sentence."""
     winner = results.winner
     if winner is None:
         counts = [f"{n} {state}" for state in State if (n := results.count(state))]

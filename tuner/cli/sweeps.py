@@ -242,6 +242,7 @@ def _conclude(ending: Ending, setting: Setting, as_json: bool) -> None:
                 "leaderboard": leaderboard(sweep, ending.records),
                 "report": ending.report,
                 "mlflow": setting.mlflow and without_passwords(setting.mlflow),
+                "optuna": setting.optuna and without_passwords(setting.optuna),
                 "note": summary.note,
             }
         )
@@ -256,6 +257,8 @@ def _conclude(ending: Ending, setting: Setting, as_json: bool) -> None:
             out.print(f"mlflow   {_mlflow_command()} ui --backend-store-uri {escape(uri)}", soft_wrap=True)
         elif uri:
             out.print(f"mlflow   {escape(uri)}", soft_wrap=True)
+        if setting.optuna:
+            out.print(f"optuna   optuna-dashboard {escape(without_passwords(setting.optuna))}", soft_wrap=True)
     if interrupted:
         err.print(f"interrupted; nothing recorded is lost: `tuner resume {sweep.id}` goes on", style="yellow")
         raise typer.Exit(130)

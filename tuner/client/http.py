@@ -48,7 +48,7 @@ class Http:
         tries = Retrying(
             retry=retry_if_exception(_may_be_over_soon),
             stop=stop_after_attempt(TRIES),
-            wait=wait_exponential_jitter(multiplier=0.2, max=5.0),
+            wait=wait_exponential_jitter(multiplier=0.2, max=5.0, jitter=0.2),
             reraise=True,
         )
         return tries(self.ask, "GET", path, query)

@@ -55,14 +55,18 @@ class Processes:
                 line.write(b"go\n")
 
     def condition(self, runner: Mapping[str, Any]) -> Condition:
-        """Whether the process lives."""
+        """Whether the process lives, and with which exit code it ended, if it was this runner's."""
         holder = holder_of(runner)
         if holder.place != self._here.place:
             return "unseen"
-        code = _reaped(holder.pid)
-        if code is None and not holder.is_dead():
-            return "alive"
-        return "refused" if code == REFUSED else "gone"
+        is_dead = holder.is_dead()
+        try:
+            ended, status = os.waitpid(holder.pid, os.WNOHANG)
+        except ChildProcessError:  # an earlier runner's, whom the system may not know by its start
+            return "gone" if is_dead else "alive" if holder.started else "unseen"
+        if not ended:
+            return "gone" if is_dead else "alive"
+        return "refused" if os.waitstatus_to_exitcode(status) == REFUSED else "gone"
 
     def stop(self, runner: Mapping[str, Any], *, hard: bool) -> None:
         """Ask the process to end, or end it with all that it started."""
@@ -83,12 +87,3 @@ class Processes:
 
     def _log(self, job: Job) -> Path:
         return self._setting.output / job.sweep / "driver.log"
-
-
-def _reaped(pid: int) -> int | None:
-    """The exit code of a child that has ended, the first time it is asked for. None of one that runs or is no child."""
-    try:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return None
-    return os.waitstatus_to_exitcode(status) if ended else None

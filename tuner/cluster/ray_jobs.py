@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from tuner.cluster.backend import REFUSED, Condition, Setting, last_words
 from tuner.errors import ExecutorError
@@ -26,7 +26,7 @@ _ALIVE = frozenset({"PENDING", "RUNNING"})
 class RayJobs:
     """Submits ``tuner resume`` to the cluster that a job names, and asks there how it goes."""
 
-    def __init__(self, setting: Setting, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, setting: Setting, transport: httpx2.BaseTransport | None = None) -> None:
         self._setting, self._transport = setting, transport
 
     def begin(self, job: Job, record: Callable[[Mapping[str, Any]], None]) -> None:
@@ -44,9 +44,9 @@ class RayJobs:
         }
         try:
             answer = self._call(job.target, "POST", "", json=wanted)
-        except httpx.ConnectError as error:
+        except httpx2.ConnectError as error:
             raise ExecutorError(f"the Ray cluster at {job.target} cannot be reached ({error})") from error
-        except httpx.HTTPError:  # it may have come through: the name tells, when it is next looked at
+        except httpx2.HTTPError:  # it may have come through: the name tells, when it is next looked at
             return
         if answer.is_error:
             raise ExecutorError(
@@ -57,10 +57,10 @@ class RayJobs:
         """What the cluster says of a job; one that it does not know has ended with an earlier cluster."""
         try:
             answer = self._call(runner["address"], "GET", runner["job"])
-            if answer.status_code == httpx.codes.NOT_FOUND:
+            if answer.status_code == httpx2.codes.NOT_FOUND:
                 return "gone"
             known = answer.raise_for_status().json()
-        except (httpx.HTTPError, ValueError):
+        except (httpx2.HTTPError, ValueError):
             return "unseen"
         if known["status"] in _ALIVE:
             return "alive"
@@ -70,7 +70,7 @@ class RayJobs:
         """Ask the cluster to stop a job: politely first, after the runner's time of grace by force."""
         try:
             self._call(runner["address"], "POST", f"{runner['job']}/stop")
-        except httpx.HTTPError:  # asked again when the time of grace is over
+        except httpx2.HTTPError:  # asked again when the time of grace is over
             return
 
     def words(self, job: Job) -> str:
@@ -79,11 +79,11 @@ class RayJobs:
         try:
             answer = self._call(runner["address"], "GET", f"{runner['job']}/logs").raise_for_status()
             return last_words(str(answer.json()["logs"]))
-        except (httpx.HTTPError, ValueError, KeyError) as error:
+        except (httpx2.HTTPError, ValueError, KeyError) as error:
             return f"no log from the Ray cluster: {error}"
 
-    def _call(self, address: str, method: str, path: str, **content: Any) -> httpx.Response:
-        with httpx.Client(timeout=SECONDS, transport=self._transport, headers=_authorization()) as client:
+    def _call(self, address: str, method: str, path: str, **content: Any) -> httpx2.Response:
+        with httpx2.Client(timeout=SECONDS, transport=self._transport, headers=_authorization()) as client:
             return client.request(method, f"{address.rstrip('/')}/api/jobs/{path}", **content)
 
 

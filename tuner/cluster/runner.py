@@ -20,7 +20,8 @@ from tuner.ledger.holder import Holder
 from tuner.ledger.jobs import ENDS
 
 MAX_LOSSES = 3  # runs in a row that may end without a word
-SILENCE = 180.0  # seconds after which a driver that nobody sees, and that holds no lease, is given up
+LASTING = 600.0  # seconds of a run after which its end counts as the first one again
+SILENCE = 90.0  # seconds after which a driver that nobody sees, and that holds no lease, is given up
 MANY = 10_000  # jobs that run at once, at most
 
 
@@ -115,12 +116,14 @@ class Runner:
             self._lost(now, f"its driver ended without a word; the last lines of its log:\n{backend.words(now)}")
 
     def _lost(self, job: Job, note: str) -> None:
-        """A run came to nothing, and nobody said why: it is tried again a few times."""
-        if job.losses + 1 < MAX_LOSSES:
-            self._ended(job, "queued", note, lost=True)
+        """A run came to nothing, and nobody said why: it is tried again a few times, or after it went well for long."""
+        has_lasted = job.updated_at - (job.started_at or 0.0) > LASTING
+        losses = 1 if has_lasted else job.losses + 1
+        if losses < MAX_LOSSES:
+            self._ended(job, "queued", note, losses=losses)
         else:
-            self._ended(job, "failed", f"{MAX_LOSSES} times: {note}", lost=True)
+            self._ended(job, "failed", f"{MAX_LOSSES} times: {note}", losses=losses)
 
-    def _ended(self, job: Job, state: JobState, note: str, *, lost: bool = False) -> None:
+    def _ended(self, job: Job, state: JobState, note: str, *, losses: int = 0) -> None:
         self._asked.pop((job.sweep, job.runs), None)
-        self._ledger.queue.ended(job, state, note, self._clock(), lost=lost)
+        self._ledger.queue.ended(job, state, note, self._clock(), losses=losses)

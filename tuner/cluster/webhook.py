@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from tuner.errors import UsageError
@@ -23,7 +23,7 @@ class _Again(Exception):  # noqa: N818 - a reason to try again, no error of anyb
 class Webhook:
     """Posts JSON to the hosts in ``hosts``, over https, following no redirect."""
 
-    def __init__(self, hosts: Iterable[str], transport: httpx.BaseTransport | None = None, pause: float = 1.0) -> None:
+    def __init__(self, hosts: Iterable[str], transport: httpx2.BaseTransport | None = None, pause: float = 1.0) -> None:
         self._hosts = frozenset(host.lower() for host in hosts)
         self._transport, self._pause = transport, pause
 
@@ -53,21 +53,21 @@ class Webhook:
         tries = Retrying(
             stop=stop_after_attempt(TRIES),
             wait=wait_exponential(self._pause, max=10 * self._pause),
-            retry=retry_if_exception_type((httpx.TransportError, _Again)),
+            retry=retry_if_exception_type((httpx2.TransportError, _Again)),
             reraise=True,
         )
         host = urlsplit(url).hostname
         try:
             return f"{host} answered {tries(self._post, url, what)}"
-        except (httpx.HTTPError, _Again) as error:
+        except (httpx2.HTTPError, _Again) as error:
             return f"{host} was not reached in {TRIES} tries: {error or type(error).__name__}"
 
     def _post(self, url: str, what: Mapping[str, object]) -> int:
         with (
-            httpx.Client(timeout=SECONDS, transport=self._transport) as client,
+            httpx2.Client(timeout=SECONDS, transport=self._transport) as client,
             client.stream("POST", url, json=what) as answer,  # what it says is not read, however long it is
         ):
-            if answer.status_code == httpx.codes.TOO_MANY_REQUESTS or answer.is_server_error:
+            if answer.status_code == httpx2.codes.TOO_MANY_REQUESTS or answer.is_server_error:
                 raise _Again(f"it answered {answer.status_code}")
             return answer.status_code
 

@@ -32,6 +32,7 @@ from tuner.workloads import Workload
 _log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 5.0  # a silent actor answers this often, so a dead one is noticed
+SILENT_SECONDS = 30.0  # by which an answer may be late, beyond the time that a step may take
 GROUPS = {"commands": 1, "drain": 1}  # threads: commands stay in order, beside a drain that waits
 START_SECONDS = 300.0  # how long the first actor may take; a cluster may have to fetch an image first
 FUTILE_DEATHS = 3  # actors that died in a row before they could take a trial
@@ -61,7 +62,7 @@ class RayExecutor:
         warn: Callable[[str], None] = _log.warning,
     ) -> None:
         self._cluster, self._warn, self._step_timeout = cluster, warn, step_timeout
-        gpus = (1.0 if cluster.gpus else 0.0) if gpus_per_worker is None else gpus_per_worker
+        gpus = self._gpus = (1.0 if cluster.gpus else 0.0) if gpus_per_worker is None else gpus_per_worker
         self._options = {"num_cpus": 1, "num_gpus": gpus, "max_restarts": 0, "concurrency_groups": GROUPS}
         self._arguments = (ray.put(_portable(workload)), plan, setup)
         available = self._available(cluster.cpus, cluster.gpus)
@@ -139,8 +140,7 @@ class RayExecutor:
 
     def _available(self, cpus: float, gpus: float) -> int:
         """How many actors a cluster has room for."""
-        each = self._options["num_gpus"]
-        return int(gpus // each if each else cpus)
+        return int(gpus // self._gpus if self._gpus else cpus)
 
     def _grow(self) -> None:
         """Start actors on what has joined the cluster."""
@@ -153,10 +153,10 @@ class RayExecutor:
             self._spawn()
 
     def _end_silent(self) -> list[Event]:
-        """Bury the actors that have not answered for as long as a step may take, whatever keeps them."""
+        """Bury the actors that have not answered for longer than a step may take, whatever keeps them."""
         if self._step_timeout is None:
             return []
-        longest = self._step_timeout + DRAIN_SECONDS
+        longest = self._step_timeout + SILENT_SECONDS
         now = time.monotonic()
         silent = [actor for actor in self._load if now - self._asked[actor] > longest]
         return [lost for actor in silent for lost in self._bury(actor, f"silent for {longest:g} s")]
@@ -200,10 +200,8 @@ class RayExecutor:
         if word.broken:
             return word.events + self._bury(actor, f"its device is lost: {word.broken}")
         if self._step_timeout is not None and word.busy > self._step_timeout:
-            hung = (
-                f"it hung: no step was done in {word.busy:.0f} s, where executor.step_timeout is {self._step_timeout:g}"
-            )
-            return word.events + self._bury(actor, hung)
+            limit = f"executor.step_timeout is {self._step_timeout:g} s"
+            return word.events + self._bury(actor, f"it hung: no step was done in {word.busy:.0f} s; {limit}")
         self._drain(actor)
         return word.events
 

@@ -111,7 +111,10 @@ def job(connection: Connection, sweep: str) -> Job:
     found = find(connection, sweep)
     if found is None:
         catalog.key(connection, sweep)
-        raise UsageError(f"{sweep} was not given to the queue; `tuner resume {sweep}` goes on with it here")
+        raise UsageError(
+            f"{sweep} was not given to the queue: who runs it stops it (Ctrl-C, or SIGTERM to its process); "
+            f"`tuner queue resume {sweep}` puts it into the queue"
+        )
     return found
 
 

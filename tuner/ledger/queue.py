@@ -140,8 +140,10 @@ class SqlQueue:
                 raise LeaseError(f"{job.sweep}: another runner has taken it over")
             return rows.job(connection, job.sweep)
 
-    def ended(self, job: Job, state: JobState, note: str, at: float, *, lost: bool = False) -> bool:
-        """Record how a run of a job ended; ``queued`` means that it is to run again. ``lost``: without a word.
+    def ended(self, job: Job, state: JobState, note: str, at: float, *, losses: int = 0) -> bool:
+        """Record how a run of a job ended; ``queued`` means that it is to run again.
+
+        ``losses`` is how many of its runs in a row have ended without a word, this one included.
 
         What was asked to stop meanwhile is not run again, but paused or cancelled. False where an end was recorded
         before, or the run was given up: then nothing is changed.
@@ -150,8 +152,8 @@ class SqlQueue:
             asked = rows.job(connection, job.sweep).asked
             end = rows.ENDS[asked] if asked is not None and state == "queued" else state
             over = {"state": end, "note": storable(note), "runner": None, "place": None, "asked": None}
-            counted = {"ended_at": None if end == "queued" else at, "losses": job.losses + 1 if lost else 0}
-            return rows.write(connection, job, over | counted)
+            since = {"ended_at": None if end == "queued" else at, "losses": losses}
+            return rows.write(connection, job, over | since)
 
     def _change(self, sweep: str, change: Callable[[Job], Values]) -> Job:
         with self._changing() as connection:

@@ -80,7 +80,6 @@ class Needs:
 
 Reader = Annotated[Caller, Depends(Needs(Role.READ))]
 Submitter = Annotated[Caller, Depends(Needs(Role.SUBMIT))]
-Admin = Annotated[Caller, Depends(Needs(Role.ADMIN))]
 
 
 def origin_of(scope: Any) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from configparser import ConfigParser
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -25,12 +27,14 @@ _API = "/api/2.0/mlflow"
 class MlflowPages:
     """The pages of the MLflow server at ``uri`` (http or https), which browsers reach at ``pages``.
 
-    ``environ`` has the name and password, or the token, by which MLflow's own clients make themselves known.
+    ``environ``, or the file ``credentials``, has the name and password, or the token, by which MLflow's own clients
+    make themselves known.
     """
 
     uri: str
     pages: str
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    credentials: Path = Path("~/.mlflow/credentials")
 
     def address_of(self, sweep: Sweep) -> str:
         """The page of the sweep's run. Raises StoreError where MLflow does not answer, TunerError where it has none."""
@@ -52,9 +56,16 @@ class MlflowPages:
         return f"{self.pages.rstrip('/')}/#/experiments/{experiment}/runs/{runs[0]['info']['run_id']}"
 
     def _known(self) -> dict[str, Any]:
-        name, token = self.environ.get("MLFLOW_TRACKING_USERNAME"), self.environ.get("MLFLOW_TRACKING_TOKEN")
+        file = ConfigParser(interpolation=None)
+        file.read(self.credentials.expanduser())
+        name, password, token = (
+            self.environ.get(f"MLFLOW_TRACKING_{what}")
+            or file.get("mlflow", f"mlflow_tracking_{what.lower()}", fallback="")
+            or ""
+            for what in ("USERNAME", "PASSWORD", "TOKEN")
+        )
         if name:
-            return {"auth": (name, self.environ.get("MLFLOW_TRACKING_PASSWORD", ""))}
+            return {"auth": (name, password)}
         return {"headers": {"Authorization": f"Bearer {token}"}} if token else {}
 
 

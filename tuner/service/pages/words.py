@@ -11,7 +11,7 @@ from tuner.analysis import text
 from tuner.trial import Checkpointed, Event, Finished, Lost, Metrics, Paused, Proposed, Reported, Started, State
 
 # In the order in which they stand in a bar: what is over first.
-_SHARES = (State.COMPLETED, State.PRUNED, State.DIVERGED, State.FAILED, State.RUNNING, State.PAUSED)
+_SHARES = (State.COMPLETED, State.PRUNED, State.DIVERGED, State.FAILED, State.RUNNING, State.PAUSED, State.WAITING)
 _UNITS = ((86_400.0, "day"), (3_600.0, "hour"), (60.0, "minute"))
 NOTE = 160  # characters of a note that a line shows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import StreamingResponse
@@ -31,13 +31,31 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
 
+EVENT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "The event's position; none of `status` and `over`."},
+        "event": {
+            "type": "string",
+            "description": "Its kind: `proposed`, `started`, `reported`, ..., `status`, `over`.",
+        },
+        "data": {"type": "string", "description": "Its fields as JSON."},
+        "retry": {"type": "integer"},
+    },
+}
+
+
 def found(the: The, _: Reader, sweep: SweepId) -> str:
     """The id of a sweep that is there, for somebody who may listen to it: answered before the stream begins."""
     the.refuse_more_streams()
     return the.ledger.load(sweep).id
 
 
-@router.get("/sweeps/{sweep}/events", response_class=EventStream)
+@router.get(
+    "/sweeps/{sweep}/events",
+    response_class=EventStream,
+    responses={200: {"content": {EventStream.media_type: {"schema": EVENT}}}},
+)
 async def events(
     the: The,
     found: Annotated[str, Depends(found)],

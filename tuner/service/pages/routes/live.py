@@ -6,17 +6,16 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.concurrency import run_in_threadpool
 
 from tuner.service.pages.visitors import Visitor
+from tuner.service.routes.listening import BETWEEN, RETRY, SILENCE, EventStream
 from tuner.service.routes.parameters import SweepId
 from tuner.service.state import Service, The
 
 router = APIRouter()
 LAST = 2**53  # a position that no history comes to
-BETWEEN = 1.0  # seconds between two looks
-RETRY = 3_000  # milliseconds after which a browser that lost the stream asks again
 
 
 def stamp(the: Service, sweep: str) -> str:
@@ -31,15 +30,23 @@ def found(the: The, _: Visitor, sweep: SweepId) -> str:
     return the.ledger.load(sweep).id
 
 
-@router.get("/sweeps/{sweep}/live", response_class=EventSourceResponse)
-async def live(the: The, found: Annotated[str, Depends(found)]) -> AsyncIterator[ServerSentEvent]:
+@router.get("/sweeps/{sweep}/live", response_class=EventStream)
+async def live(the: The, found: Annotated[str, Depends(found)]) -> EventStream:
     """The stamp of the sweep's page, as it is and whenever it changes."""
+    return EventStream(_stamps(the, found), headers={"X-Accel-Buffering": "no"})
+
+
+async def _stamps(the: Service, sweep: str) -> AsyncIterator[bytes]:
     with the.streaming():
-        yield ServerSentEvent(comment="welcome", retry=RETRY)
-        told = ""
+        yield format_sse_event(comment="welcome", retry=RETRY)
+        told, silent = "", 0.0
         while not the.stopping.is_set():
-            mark = await run_in_threadpool(stamp, the, found)
+            mark = await run_in_threadpool(stamp, the, sweep)
             if mark != told:
-                told = mark
-                yield ServerSentEvent(raw_data=mark, event="stamp")
+                told, silent = mark, 0.0
+                yield format_sse_event(data_str=mark, event="stamp")
             await the.rest(BETWEEN)
+            silent += BETWEEN
+            if silent >= SILENCE:
+                silent = 0.0
+                yield KEEPALIVE_COMMENT

@@ -8,7 +8,7 @@ from anyio import to_thread
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from tuner.analysis.findings import findings
+from tuner.analysis.findings import headline
 from tuner.client import Form as ExportForm
 from tuner.client import Shown, Standing
 from tuner.ledger import SqlLedger
@@ -38,14 +38,13 @@ def sweep(request: Request, the: The, caller: Visitor, sweep: SweepId) -> Respon
     mark = stamp(the, found)  # asked first: whatever is recorded from now on changes it
     shown = client.show(found, top=TOP)
     standing = Standing(summary=shown.summary, job=shown.job)
-    records = the.desk.kept.records(found)
     return page(
         request,
         "sweep.html",
         caller,
         shown=shown,
         standing=standing,
-        headline=findings(shown.sweep, records, lambda *_: None).headline,
+        headline=the.desk.kept.look(found).made("headline", headline),
         allowed=_allowed(shown, standing, caller),
         pictures=gallery.captions(shown.sweep.objectives[0].metric) if shown.summary.ended else [],
         latest=[(event, happened(event)) for event in _latest(the.ledger, found)],

@@ -5,12 +5,13 @@
 const SLOW = 15_000; // milliseconds from one look to the next where nothing is expected to happen
 const FAST = 4_000; // the same where the stream of news does not work
 const LEAST = 1_500; // between two loads, however much happens
-const PICTURES = 10_000; // between two loads of the pictures, which are drawn for it
+const PICTURES = 10_000; // between two loads of the pictures, or ten times what drawing them took
 const OVER = ["done", "failed", "cancelled", "interrupted"];
 
 const { stream: source, every, stamp } = document.body.dataset;
 let known = stamp ?? "";
-let loading = false, again = false, stream = null, timer = 0, drawnAt = Date.now(), redraw = 0;
+let loading = false, again = false, stream = null, timer = 0;
+let drawnAt = Date.now(), pace = PICTURES, redraw = 0;
 
 function putClocks(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
@@ -54,13 +55,14 @@ function take(fresh) {
 
 function takePictures(fresh) {
   clearTimeout(redraw);
-  const left = drawnAt + PICTURES - Date.now();
+  const left = drawnAt + pace - Date.now();
   if (left > 0) { redraw = setTimeout(() => takePictures(fresh), left); return; }
   drawnAt = Date.now();
   for (const other of fresh.querySelectorAll("[data-picture]")) {
     const image = document.getElementById(other.id), address = other.getAttribute("src");
     if (image.getAttribute("src") === address) continue;
     image.parentElement.querySelector("source").srcset = other.parentElement.querySelector("source").srcset;
+    image.addEventListener("load", () => { pace = Math.max(PICTURES, 10 * (Date.now() - drawnAt)); }, { once: true });
     image.src = address; // the old picture stays until the new one is there
   }
 }
