@@ -14,7 +14,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup
 
-# Hours: hundreds of kills over a whole sweep, thousands of broken specs; what `make test` does a little of.
+# An hour or more: hundreds of kills over a sweep, thousands of broken specs; what `make test` does a little of.
 soak: $(VENV)/installed-dev
 	$(ONE_THREAD) $(BIN)/python -m pytest tests/soak -o python_files='soak_*.py' -s
 	$(ONE_THREAD) TUNER_SOAK_EXAMPLES=300 $(BIN)/python -m pytest tests/service/test_service_schema.py --timeout=7200

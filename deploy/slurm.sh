@@ -3,11 +3,11 @@
 #
 # Submit it from a folder that all nodes share, with TUNER_STORE naming a PostgreSQL database: SQLite files do not stand
 # network file systems. When a node fails or the time is over, Slurm queues the job again, and the sweep goes on from
-# its last checkpoint until it is done.
+# its last checkpoint until it is done. The nodes are its own, as `ray symmetric-run` ends every Ray of yours on them.
 #SBATCH --job-name=tuner
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=1
-#SBATCH --cpus-per-task=8
+#SBATCH --exclusive
 #SBATCH --time=08:00:00
 #SBATCH --signal=B:USR1@120
 #SBATCH --requeue
@@ -29,7 +29,8 @@ if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
 fi
 
 nodes=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
-export RAY_ADDRESS="${nodes%%$'\n'*}:$((20000 + SLURM_JOB_ID % 20000))" # the first one
-srun --kill-on-bad-exit=0 ray symmetric-run --address "$RAY_ADDRESS" --min-nodes "$SLURM_NNODES" \
-    --num-cpus "$SLURM_CPUS_PER_TASK" --disable-usage-stats -- "${sweep[@]}" &
+address="${nodes%%$'\n'*}:6379" # of the first one
+srun --kill-on-bad-exit=0 --cpus-per-task="$SLURM_CPUS_ON_NODE" \
+    ray symmetric-run --address "$address" --min-nodes "$SLURM_NNODES" \
+    --num-cpus "$SLURM_CPUS_ON_NODE" --disable-usage-stats -- env RAY_ADDRESS="$address" "${sweep[@]}" &
 wait $! # not in the foreground: a trap would wait for it

@@ -137,7 +137,7 @@ def test_a_slurm_job_begins_a_sweep_and_after_a_requeue_goes_on_with_it(tmp_path
     for name, text in STUBS.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
-    job = {"SLURM_JOB_ID": 70123, "SLURM_NNODES": 2, "SLURM_CPUS_PER_TASK": 8, "SLURM_JOB_NODELIST": "node[1-2]"}
+    job = {"SLURM_JOB_ID": 70123, "SLURM_NNODES": 2, "SLURM_CPUS_ON_NODE": 8, "SLURM_JOB_NODELIST": "node[1-2]"}
     told = subprocess.run(
         [DEPLOY / "slurm.sh", "sweep.yaml"],
         env={
@@ -153,8 +153,8 @@ def test_a_slurm_job_begins_a_sweep_and_after_a_requeue_goes_on_with_it(tmp_path
         timeout=30,
     )
     started, token = told.stdout.splitlines()
-    assert started.endswith(f"-- {sweep}")
-    assert "ray symmetric-run --address node1:30123 --min-nodes 2 --num-cpus 8" in started
+    assert started.endswith(f"-- env RAY_ADDRESS=node1:6379 {sweep}")
+    assert "ray symmetric-run --address node1:6379 --min-nodes 2 --num-cpus 8" in started
     assert re.fullmatch(r"[0-9a-f]{64}", token)
     assert not [*tmp_path.glob(".ray-token*")]
 

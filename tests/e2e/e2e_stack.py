@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -37,8 +38,8 @@ BESIDE = {
     "ray-worker": "--node-ip-address=127.0.0.3 --num-cpus=1 --object-store-memory=80000000"
     " --dashboard-agent-listen-port=52365",
 }
-PATIENCE = 150.0  # seconds for everything to be healthy
-BETWEEN = 0.5  # seconds between two looks
+PATIENCE = 240.0  # seconds for everything to be healthy
+BETWEEN = 1.0  # seconds between two looks
 GRACE = 15.0  # seconds to end
 
 
@@ -181,12 +182,14 @@ class Stack:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    """Ports that nothing listens on, and that no connection is given by chance until somebody does."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(20_000, 32_000)  # noqa: S311 - below those that Linux gives to connections
+        with socket() as one, suppress(OSError):
+            one.bind(("", port))
+            found += {port}.difference(found)
+    return found
 
 
 def _family(pid: int) -> list[psutil.Process]:

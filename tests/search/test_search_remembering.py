@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from tuner.search.remembering import Hyperband, Percentile, SuccessiveHalving
+from tuner.search.remembering import Hyperband, Percentile, SuccessiveHalving, _quantile
 from tuner.search.storage import ReplayableStorage
 
 STEPS = 27
@@ -67,3 +68,8 @@ def test_they_decide_as_optunas(name, direction, lives, every):
 def test_what_they_are_compared_on_gets_pruned(name):
     lives = [[float(trial - step / 10) for step in range(9)] for trial in range(12)]
     assert 0 < sum(is_pruned for *_, is_pruned in decisions(PAIRS[name][0](), "minimize", lives, 3)) < 12
+
+
+@given(values=st.lists(VALUES, min_size=1, max_size=9).map(sorted), percentile=st.floats(0, 100))
+def test_what_lies_between_two_values_is_rounded_as_numpy_does(values, percentile):
+    assert _quantile(values, percentile / 100) == np.percentile(values, percentile)

@@ -1,42 +1,22 @@
-"""The pages: whole, strict, escaped and reachable for everybody; signing in; what their forms may do, and for whom."""
+"""The pages: whole, strict, escaped and reachable for everybody; and what they say."""
 
 from __future__ import annotations
 
-import re
-import threading
 import time
 from contextlib import closing
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from json import dumps, loads
-from xml.etree import ElementTree
 
 import pytest
 from reading import Page
-from service_world import SPEC, new_sweep, queue_up, record, service_of
+from service_world import new_sweep, queue_up, record, service_of
+from visiting import EVIL, HTML, get, parsed, read, recur
 
-from tuner.errors import StoreError, TunerError
-from tuner.ledger import Recurring, open_ledger
-from tuner.service import gallery
-from tuner.service.access import FAILURES
-from tuner.service.pages.routes.live import stamp
-from tuner.service.pages.visitors import COOKIE
+from tuner.ledger import open_ledger
 from tuner.service.pages.words import ago, happened, moment, shares
-from tuner.service.sessions import LIFETIME, MOST, Sessions
-from tuner.tracking.mlflow_link import MlflowPages, pages_of
 from tuner.trial import Finished, Lost, Objective, Paused, Proposed, Reported, Started, State, TrialSpec
 
-EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>&lt;"
-HTML = {"Accept": "text/html,application/xhtml+xml"}
 PATHS = ("/", "/queue", "/schedules", "/schedules/nightly", "/sweeps/done-1", "/sweeps/waiting-1", "/sign-in")
 WRONG = ("/nothing", "/sweeps/none", "/schedules/none", "/static/none", "/sweeps/a'b", "/sweeps/done-1/mlflow")
-
-
-def recur(ledger, name="nightly", owner="ada", text=SPEC):
-    facts = {"cron": "0 2 * * *", "zone": "Europe/Berlin", "source": "s.yaml", "folder": None, "priority": 0}
-    rules = {"target": "local", "overlap": "skip", "catch_up": 3600.0, "webhook": None, "is_paused": False}
-    times = {"created_at": time.time(), "decided_until": time.time()}
-    ledger.recurring.add(Recurring(name=name, owner=owner, spec_text=text, **facts, **rules, **times))
 
 
 def misnamed(ledger):
@@ -73,39 +53,6 @@ def site(tmp_path_factory):
         misnamed(ledger)
         with service_of(ledger) as service:
             yield service
-
-
-def get(service, path, role="admin", **more):
-    return service("GET", path, role, headers=HTML, follow_redirects=False, **more)
-
-
-def read(service, path, role="admin"):
-    page = Page(get(service, path, role).text)
-    assert page.faults == []
-    return page
-
-
-def sign_in(service, role="submit", back="/"):
-    """Sign in with a browser; its session."""
-    page = read(service, "/sign-in", None)
-    assert "token" in page.forms[0][2]
-    fields = {"token": service.tokens[role], "back": back, "form_key": key_of(service, "/sign-in")}
-    answer = service("POST", "/sign-in", None, data=fields, headers=HTML, follow_redirects=False)
-    assert answer.status_code == 303
-    return answer
-
-
-def key_of(service, path, role=None):
-    return re.search(r'name="form_key" value="([0-9a-f]{64})"', get(service, path, role).text)[1]
-
-
-def parsed(drawing):
-    return ElementTree.fromstring(drawing)  # noqa: S314 - it is our own
-
-
-def press(service, path, key=None, role=None, headers=None):
-    data = {"other": ""} if key is None else {"form_key": key}
-    return service("POST", path, role, data=data, headers=HTML | (headers or {}), follow_redirects=False)
 
 
 # ---------------------------------------------------------------- every page
@@ -226,276 +173,6 @@ def test_files_are_kept_and_nothing_else_is_served(site):
         assert (answer.status_code, "immutable" in answer.headers["cache-control"]) == (200, True)
     for path in ("/static/..%2frendering.py", "/static/%2e%2e/words.py", "/static/base.html"):
         assert get(site, path, None).status_code == 404
-
-
-# ---------------------------------------------------------------- pictures, live, MLflow
-
-
-def test_pictures_are_images_that_may_do_nothing(site):
-    for name in ("progress", "curves", "rates", "leaders", "optimizers"):
-        wide, narrow = (get(site, f"/sweeps/done-1/pictures/{name}.svg{query}") for query in ("", "?narrow=1"))
-        assert wide.headers["content-type"] == "image/svg+xml"
-        assert wide.headers["content-security-policy"] == gallery.POLICY
-        width = [float(parsed(one.text).get("width").removesuffix("pt")) for one in (wide, narrow)]
-        assert width[1] < 310 <= width[0] or name in ("leaders", "optimizers")
-    assert "nothing to draw yet" in get(site, "/sweeps/waiting-1/pictures/curves.svg").text
-    assert get(site, "/sweeps/done-1/pictures/other.svg").status_code == 422
-
-
-def test_a_picture_is_drawn_again_for_whoever_knows_of_more(ledger, monkeypatch):
-    sweep, drawn = ledger.load(record(ledger, "done")), []
-    monkeypatch.setattr(gallery, "_DRAWN", dict.fromkeys(("curves", "rates"), lambda results, wide: None))
-    monkeypatch.setattr(gallery, "_svg", lambda figure, name, results: drawn.append(name) or f"<svg>{len(drawn)}</svg>")
-    kept, at = gallery.Gallery(), ledger.pages.position(sweep.id)
-    first = kept.picture(ledger, sweep, "curves", 0, wide=True)
-    assert drawn == ["curves", "rates"]
-    assert kept.picture(ledger, sweep, "curves", at, wide=True) == first
-    assert kept.picture(ledger, sweep, "curves", at + 100, wide=True) == first  # nobody knows of that yet
-    kept.picture(ledger, sweep, "curves", at, wide=False)
-    assert len(drawn) == 4
-    with ledger.lease(sweep.id):
-        ledger.append(sweep.id, [Lost(trial=11, attempt=0, at=500.0, reason="again")])
-        new = TrialSpec(sweep=sweep.id, index=12, params={"optimizer": "adam"}, seed=1, total_steps=40)
-        ledger.append(sweep.id, [Proposed(spec=new, at=501.0)])
-    assert kept.picture(ledger, sweep, "curves", at, wide=True) == first
-    assert kept.picture(ledger, sweep, "curves", at + 1, wide=True) != first
-
-
-def test_the_stamp_of_a_page_changes_with_what_it_shows(service):
-    the, sweep = service.app.state.service, queue_up(service.ledger)
-    before = stamp(the, sweep)
-    assert before.startswith("queued ")
-    assert f'data-stamp="{before}"' in get(service, f"/sweeps/{sweep}").text
-    with service.ledger.lease(sweep):
-        trial = TrialSpec(sweep=sweep, index=0, params={}, seed=1, total_steps=40)
-        service.ledger.append(sweep, [Proposed(spec=trial, at=1.0)])
-    grown = stamp(the, sweep)
-    service.ledger.queue.pause(sweep, time.time())
-    assert len({before, grown, stamp(the, sweep)}) == 3
-    the.streams = 200
-    assert "listen already" in service("GET", f"/sweeps/{sweep}/live", "read").json()["detail"]
-
-
-@pytest.fixture
-def mlflow():
-    """What an MLflow server says, and what it was asked."""
-
-    class Server(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.server.asked.append((self.path, self.headers.get("Authorization")))
-            found = {"experiment": {"experiment_id": "7"}}
-            self._answer(*((200, found) if "done" in self.path else (404, {"error_code": "RESOURCE_DOES_NOT_EXIST"})))
-
-        def do_POST(self):
-            body = loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self.server.asked.append((self.path, body))
-            is_there = "'done-1'" in body["filter"]
-            self._answer(200, {"runs": [{"info": {"run_id": "abc"}}]} if is_there else {})
-
-        def _answer(self, status, body):
-            text = dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Server) as server:
-        server.asked = []
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-def test_the_way_into_mlflow(ledger, mlflow, tmp_path):
-    done, again, other = (record(ledger, name) for name in ("done", "done", "other"))
-    uri = f"http://127.0.0.1:{mlflow.server_port}"
-    known = {"MLFLOW_TRACKING_USERNAME": "ada", "MLFLOW_TRACKING_PASSWORD": "pw"}
-    with service_of(ledger, mlflow=MlflowPages(uri, "https://mlflow.example/", known)) as service:
-        assert f"/sweeps/{done}/mlflow" in read(service, f"/sweeps/{done}").links
-        answer = get(service, f"/sweeps/{done}/mlflow")
-        assert (answer.status_code, answer.headers["location"]) == (
-            303,
-            "https://mlflow.example/#/experiments/7/runs/abc",
-        )
-        (path, credentials), (_, search) = mlflow.asked
-        assert path == "/api/2.0/mlflow/experiments/get-by-name?experiment_name=tuner%2Fdone"
-        assert credentials == "Basic YWRhOnB3"
-        assert search["filter"] == "attributes.run_name = 'done-1' and tags.`tuner.created_at` = '100.0'"
-        for sweep in (again, other):
-            missing = get(service, f"/sweeps/{sweep}/mlflow")
-            assert missing.status_code == 409
-            assert f"`tuner sync {sweep}` brings it there" in missing.text
-    sweep = ledger.load(done)
-    with pytest.raises(StoreError, match=r"MLflow at http://127.0.0.1:1 gave no answer"):
-        MlflowPages("http://127.0.0.1:1", "x").address_of(sweep)
-    with pytest.raises(TunerError):
-        MlflowPages(uri, "x", {"MLFLOW_TRACKING_TOKEN": "t"}).address_of(ledger.load(other))
-    assert mlflow.asked[-1][1] == "Bearer t"
-    (kept := tmp_path / "credentials").write_text(
-        "[mlflow]\nmlflow_tracking_username = a%b\nmlflow_tracking_password = c\n"
-    )
-    assert MlflowPages(uri, "x", {}, kept).address_of(sweep) == "x/#/experiments/7/runs/abc"
-    assert mlflow.asked[-2][1] == "Basic YSViOmM="
-    assert pages_of("sqlite:///mlflow.db", None) is pages_of(None, None) is None
-    assert pages_of("http://ada:pw@mlflow:5000", None).pages == "http://mlflow:5000"
-
-
-# ---------------------------------------------------------------- coming in
-
-
-def test_signing_in_and_out(service):
-    sweep = queue_up(service.ledger)
-    assert "Sign in" in read(service, f"/sweeps/{sweep}", None).text
-    answer = sign_in(service, back=f"/sweeps/{sweep}")
-    assert answer.headers["location"] == f"/sweeps/{sweep}"
-    cookie = answer.headers["set-cookie"].lower()
-    assert {"httponly", "samesite=strict", "path=/"} <= set(cookie.split("; "))
-    assert "secure" not in cookie  # over http a browser would not send it back
-    assert service.tokens["submit"] not in str(answer.headers)
-    assert get(service, f"/sweeps/{sweep}", None).status_code == 200
-    assert service.get("/sweeps", None).status_code == 401  # the interface for programs takes tokens alone
-    assert press(service, "/sign-out", key_of(service, "/", None)).headers["location"] == "/sign-in"
-    service.http.cookies.set(COOKIE, cookie.partition("=")[2].partition(";")[0])
-    assert get(service, "/", None).status_code == 401
-
-
-def test_over_https_the_cookie_is_for_https_alone(service):
-    service.http.base_url = "https://testserver"
-    assert "secure" in sign_in(service).headers["set-cookie"].lower().split("; ")
-
-
-def test_a_wrong_token_opens_nothing_and_is_in_the_log(service):
-    key = key_of(service, "/sign-in")
-    for guess in range(FAILURES + 1):
-        fields = {"token": f"tuner_x_{guess}{EVIL}", "form_key": key, "back": "/"}
-        answer = service("POST", "/sign-in", None, data=fields, headers=HTML)
-        assert "set-cookie" not in answer.headers
-        assert Page(answer.text).faults == []
-        assert EVIL not in answer.text
-    assert answer.status_code == 429
-    assert int(answer.headers["retry-after"]) > 0
-    kept = [(deed.what, deed.result) for deed in service.ledger.tokens.deeds(100)]
-    assert kept.count(("POST /sign-in", "403")) == FAILURES
-
-
-@pytest.mark.parametrize(
-    "back", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/\n/x"]
-)
-def test_nobody_is_sent_elsewhere_after_signing_in(service, back):
-    assert sign_in(service, back=back).headers["location"] == "/"
-    shown = service("GET", "/sign-in", None, params={"back": back}, headers=HTML).text
-    assert 'name="back" value="/"' in shown
-
-
-def test_a_session_is_over_with_its_token_and_costs_no_patience(service):
-    sign_in(service)
-    service.ledger.tokens.revoke("ada", time.time())
-    for _ in range(FAILURES + 5):
-        assert get(service, "/", None).status_code == 401
-    assert get(service, "/", "read").status_code == 200
-
-
-def test_sessions_end_by_themselves():
-    now = [0.0]
-    sessions = Sessions(lambda: now[0])
-    first = sessions.begin("token")
-    assert (sessions.token(first), sessions.token("other"), sessions.token(None)) == ("token", None, None)
-    now[0] = LIFETIME
-    assert sessions.token(first) is None
-    cookies = [sessions.begin(str(number)) for number in range(MOST + 1)]
-    assert (sessions.token(cookies[0]), sessions.token(cookies[1]), sessions.token(cookies[-1])) == (
-        None,
-        "1",
-        str(MOST),
-    )
-    assert sessions.form_key("a") != sessions.form_key("b") != Sessions().form_key("b")
-    assert not sessions.is_form_key("a", "\ud800")
-
-
-# ---------------------------------------------------------------- forms
-
-
-def test_buttons_do_what_they_say(service):
-    sweep = queue_up(service.ledger)
-    recur(service.ledger)
-    sign_in(service)
-    page = f"/sweeps/{sweep}"
-    for change, state, shown in (
-        ("pause", "paused", "resume"),
-        ("resume", "queued", "pause"),
-        ("cancel", "cancelled", "resume"),
-    ):
-        assert f"{page}/{change}" in read(service, page, None).links
-        answer = press(service, f"{page}/{change}", key_of(service, page))
-        assert (answer.status_code, answer.headers["location"]) == (303, page)
-        assert service.ledger.queue.job(sweep).state == state
-        assert f"{page}/{shown}" in read(service, page, None).links
-    refused = press(service, f"{page}/pause", key_of(service, page))
-    assert refused.status_code == 409
-    assert "cannot be paused: it is cancelled" in Page(refused.text).text
-    for change, is_paused in (("pause", True), ("resume", False)):
-        assert f"/schedules/nightly/{change}" in read(service, "/schedules/nightly", None).links
-        assert press(service, f"/schedules/nightly/{change}", key_of(service, page)).status_code == 303
-        assert service.ledger.recurring.get("nightly").is_paused is is_paused
-    assert press(service, "/schedules/nightly/run", key_of(service, page)).status_code == 303
-    shown = read(service, "/schedules/nightly", None)
-    assert "not known yet" in shown.text
-    assert [deed.who for deed in service.ledger.tokens.deeds(1)] == ["ada"]
-
-
-def test_a_form_is_taken_from_our_pages_only(service):
-    sweep = queue_up(service.ledger)
-    sign_in(service)
-    path, key = f"/sweeps/{sweep}/cancel", key_of(service, "/")
-    theirs = key[:-1] + ("0" if key[-1] != "0" else "1")
-    foreign = [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}]
-    refused = [
-        press(service, path),
-        press(service, path, theirs),
-        *(press(service, path, key, headers=h) for h in foreign),
-    ]
-    service.http.cookies.clear()
-    refused.append(press(service, path, key, role="submit"))  # a key of another session
-    assert [answer.status_code for answer in refused] == [403] * 5
-    assert "load the page again" in refused[0].text
-    json = service("POST", path, "submit", json={"form_key": key})
-    many = service("POST", path, "submit", data={f"f{n}": "" for n in range(50)})
-    bytes_ = service(
-        "POST", path, "submit", content=b"\xff", headers={"Content-Type": "application/x-www-form-urlencoded"}
-    )
-    assert [json.status_code, many.status_code, bytes_.status_code] == [415, 400, 400]
-    assert service.ledger.queue.job(sweep).state == "queued"
-
-
-def test_who_may_not_is_shown_no_button_and_refused(service):
-    other = queue_up(service.ledger, owner="grace")
-    recur(service.ledger, owner="grace")
-    for role, status in (("read", 403), ("submit", 403), ("admin", 303)):
-        service.http.cookies.clear()
-        sign_in(service, role)
-        links = [
-            link
-            for path in ("/queue", f"/sweeps/{other}", "/schedules/nightly")
-            for link in read(service, path, None).links
-        ]
-        assert (f"/sweeps/{other}/cancel" in links) is (role == "admin")
-        assert ("/schedules/nightly/pause" in links) is (role == "admin")
-        key = key_of(service, "/")
-        assert press(service, "/schedules/nightly/pause", key).status_code == status
-        assert press(service, f"/sweeps/{other}/cancel", key).status_code == status
-
-
-def test_on_this_machine_without_tokens_the_pages_are_open_and_their_forms_are_safe(ledger):
-    with service_of(ledger, tokens=False) as service:
-        sweep = queue_up(ledger)
-        assert "Sign out" not in read(service, "/", None).text
-        assert press(service, f"/sweeps/{sweep}/cancel").status_code == 403
-        assert press(service, f"/sweeps/{sweep}/cancel", key_of(service, f"/sweeps/{sweep}")).status_code == 303
 
 
 # ---------------------------------------------------------------- words

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from service_world import SPEC, queue_up, record
 
+from tuner.client import kept
 from tuner.errors import StoreError
 from tuner.service import state as shared
 from tuner.service.routes import listening
@@ -164,6 +165,18 @@ def test_what_there_is_to_name(looked_at, path):
     assert [entry["name"] for entry in entries] == sorted(entry["name"] for entry in entries)
     if path != "/spaces":
         assert all(entry["doc"] and "expected" in hyper for entry in entries for hyper in entry["hypers"].values())
+
+
+def test_what_is_kept_of_sweeps_is_bounded(looked_at, monkeypatch):
+    ledger = looked_at.ledger
+    monkeypatch.setattr(kept, "MOST", ledger.pages.position("done-1") + ledger.pages.position("done-2"))
+    looks = kept.Kept(ledger)
+    first = looks.look("done-1")
+    assert looks.look("done-2") is looks.look("done-2")
+    assert looks.look("done-1") is first
+    looks.look("other-1")
+    assert looks.look("done-1") is first  # the last that was looked at
+    assert len(looks._looks) == 2
 
 
 def test_a_sweeps_records_are_read_once_for_each_position(looked_at, monkeypatch):

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 CONFIDENCE = 0.95
 
@@ -43,6 +42,8 @@ def estimate(values: Sequence[float]) -> Estimate:
     mean = math.fsum(values) / n
     if n == 1:
         return Estimate(mean=mean, n=1)
+    from scipy import special  # noqa: PLC0415 - as long to import as all else that `tuner best` needs
+
     sd = float(np.std(values, ddof=1))
     half = float(special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * sd / math.sqrt(n)
     return Estimate(mean=mean, n=n, sd=sd, low=mean - half, high=mean + half)
@@ -74,6 +75,8 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | tuple[None
     n = len(values)
     if n < 5:
         return None, None
+    from scipy import special  # noqa: PLC0415
+
     ordered, tail = np.sort(values), (1 - CONFIDENCE) / 2
     lower, upper = (special.betainc(half, n - half + 1, np.arange(1, n + 1) / n) for half in ((n + 1) // 2, n // 2 + 1))
     return float(ordered[np.searchsorted(lower, tail)]), float(ordered[np.searchsorted(upper, 1 - tail)])
@@ -89,6 +92,8 @@ def least_difference(estimates: Sequence[Estimate]) -> float | None:
     repeated = [e for e in estimates if e.sd is not None]
     if len(estimates) < 2 or not repeated:
         return None
+    from scipy import special  # noqa: PLC0415
+
     freedom = sum(e.n - 1 for e in repeated)
     variance = sum((e.n - 1) * e.sd**2 for e in repeated if e.sd is not None) / freedom
     quantile = float(special.stdtrit(freedom, 1 - (1 - CONFIDENCE) / (len(estimates) - 1)))

@@ -14,7 +14,7 @@ from tuner.ledger import SqlLedger
 from tuner.trial import Sweep, TrialRecord
 
 T = TypeVar("T")
-MOST = 64  # sweeps that are kept; one of 1,000 trials takes some 3 MB
+MOST = 500_000  # recorded events of all the sweeps that are kept; their trials take some 200 MB
 
 
 class Look:
@@ -81,6 +81,6 @@ class Kept:
                 return other
             self._looks[look.sweep.id] = look
             self._looks.move_to_end(look.sweep.id)
-            while len(self._looks) > MOST:
+            while len(self._looks) > 1 and sum(kept.position for kept in self._looks.values()) > MOST:
                 self._looks.popitem(last=False)
             return look

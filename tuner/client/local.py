@@ -94,12 +94,15 @@ class Local(Client):
         """See Client."""
         look = self._look(sweep)
         found = look.sweep.id
+        leading, optimizers = look.made(
+            ("shown", top), lambda results: (leaders(results, top), tuple(summaries(results, "optimizer")))
+        )
         return Shown(
             sweep=look.sweep,
             summary=self._ledger.summary(found),
             job=self._ledger.queue.find(found),
-            leaderboard=look.made(("leaderboard", top), lambda results: leaders(results, top)),
-            optimizers=look.made("optimizers", lambda results: tuple(summaries(results, "optimizer"))),
+            leaderboard=leading,
+            optimizers=optimizers,
             rungs=tuple(rungs(look.records)),
             failure=next((record for record in look.records if record.state is State.FAILED), None),
             accepted=tuple(self._ledger.acceptances(found)),

@@ -24,6 +24,7 @@ from tuner.spec import SweepSpec
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 NO_FOLDER = "it was given without a folder in which its files could be looked for"
+LONGEST = 7 * 86_400.0  # seconds that can be caught up with
 ON_TIME = 60.0  # seconds that nobody calls late
 HISTORY = 100  # how far back the run before is looked for
 Draft = Callable[[Recurring, float, int], NewSweep]
@@ -56,6 +57,8 @@ def add_recurring(ledger: SqlLedger, recurring: Recurring, webhook: Webhook) -> 
     """
     if not _NAME.fullmatch(recurring.name):
         raise UsageError(f"NAME: expected at most 64 lower-case letters, digits and hyphens, got {recurring.name!r}")
+    if not 0 <= recurring.catch_up <= LONGEST:
+        raise UsageError(f"--catch-up: expected 0s to {LONGEST / 3600:.0f}h, got {recurring.catch_up:g} seconds")
     calendar.check(recurring.cron, recurring.zone)
     check_target(recurring.target, ledger)
     if recurring.webhook is not None:
@@ -106,8 +109,9 @@ class Scheduler:
         now, cron, zone = self._clock(), recurring.cron, recurring.zone
         horizon = now - max(recurring.catch_up, ON_TIME)
         due = list(calendar.due_times(cron, zone, after=max(recurring.decided_until, horizon), until=now))
-        late = calendar.due_times(cron, zone, after=recurring.decided_until, until=horizon)
-        first, last = next(late, None), horizon
+        first, last = None, horizon  # of what is passed over
+        if recurring.decided_until < horizon:
+            first = next(calendar.due_times(cron, zone, after=recurring.decided_until, until=horizon), None)
         if recurring.overlap != "queue" and len(due) > 1:
             first, last = first or due[0], due[-2]
             due = due[-1:]
