@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import optim_cases as cases
 import pytest
@@ -225,6 +226,34 @@ def test_without_a_working_compiler_it_says_so_and_gives_way(compiler: str, capl
     (record,) = caplog.records
     assert f"the C++ compiler {compiler!r} made no kernel" in record.getMessage()
     assert "install g++ or set CXX" in record.getMessage()
+
+
+def test_what_was_compiled_is_kept_for_the_next_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNER_CACHE", str(tmp_path))
+    assert native.build("c++", torch.float32)
+    (kept,) = (tmp_path / "kernels").iterdir()
+    ran: list[object] = []
+    run = native.subprocess.run
+    monkeypatch.setattr(native.subprocess, "run", lambda *a, **k: (ran.append(a), run(*a, **k))[1])
+    assert native.build("c++", torch.float32)
+    assert not ran
+    monkeypatch.setenv("TUNER_CACHE", str(tmp_path / "damaged"))
+    damaged = tmp_path / "damaged" / "kernels" / kept.name
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"damaged")
+    assert native.build("c++", torch.float32)
+    assert len(ran) == 1
+    assert damaged.read_bytes() == kept.read_bytes()
+    assert native.build("c++", torch.float64)
+    assert len(ran) == len(list(damaged.parent.iterdir())) == 2
+
+
+def test_without_a_folder_to_keep_it_in_it_is_compiled_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kernels").touch()
+    monkeypatch.setenv("TUNER_CACHE", str(tmp_path))
+    assert native.build("c++", torch.float32)
 
 
 def test_a_population_without_a_compiler_makes_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:

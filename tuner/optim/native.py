@@ -1,7 +1,7 @@
 """The two-moment update in one pass over memory, compiled for this machine's processor when first asked for.
 
 Eager PyTorch makes a dozen passes; an update is bound by memory, so they cost about as many times more. A compiler
-takes a quarter of a second for the seventy lines below, once a process, and what comes out knows no shapes: every
+takes a quarter of a second for the seventy lines below, once a machine, and what comes out knows no shapes: every
 population, mix of rules and set of rows uses it. The arithmetic is that of ``kernel.eager``, operation by operation;
 only the square root may differ in its last bit, because here it is correctly rounded. A row's bits depend neither on
 the other rows nor on the number of threads. A moment that a rule has not costs nothing; where an infinite gradient
@@ -12,15 +12,21 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import hashlib
 import logging
 import os
 import shlex
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from tuner.machine import cache_folder, processor
 
 SOURCE = r"""
 #include <algorithm>
@@ -111,23 +117,55 @@ def fits(tensors: Sequence[Tensor], wide: Sequence[Tensor], table: Tensor) -> bo
 
 
 def build(compiler: str, dtype: torch.dtype) -> ctypes.CDLL | None:
-    """The source compiled for ``dtype``, or None, with a line in the log, where ``compiler`` (a command) fails."""
-    with tempfile.TemporaryDirectory(prefix="tuner-") as folder:
-        library = f"{folder}/kernel.so"
-        command = shlex.split(f"{compiler} {FLAGS} -DT={TYPES[dtype]} -x c++ -o {library} -")
-        try:
-            subprocess.run(command, input=SOURCE, text=True, check=True, capture_output=True, timeout=120)  # noqa: S603
-            made = ctypes.CDLL(library)
-        except (OSError, subprocess.SubprocessError) as error:
-            said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-            logging.getLogger(__name__).warning(
-                "optimizers step several times slower: the C++ compiler %r made no kernel (%s); install g++ or set CXX",
-                compiler,
-                said[0] if said else "no message",
-            )
-            return None
-        made.narrow.argtypes = made.wide.argtypes = SIGNATURE
+    """The source compiled for ``dtype``, or None, with a line in the log, where ``compiler`` (a command) fails.
+
+    What was compiled is kept on disk for the next process, where there is a folder for that.
+    """
+    try:
+        made = _compiled(compiler, dtype)
+    except (OSError, subprocess.SubprocessError) as error:
+        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+        logging.getLogger(__name__).warning(
+            "optimizers step several times slower: the C++ compiler %r made no kernel (%s); install g++ or set CXX",
+            compiler,
+            said[0] if said else "no message",
+        )
+        return None
+    made.narrow.argtypes = made.wide.argtypes = SIGNATURE
+    return made
+
+
+def _compiled(compiler: str, dtype: torch.dtype) -> ctypes.CDLL:
+    command = [*shlex.split(compiler), *shlex.split(FLAGS), f"-DT={TYPES[dtype]}", "-x", "c++"]
+    kept = _place(command)
+    with suppress(OSError):  # it is not there, or damaged
+        return ctypes.CDLL(str(kept))
+    is_kept = _is_made(kept.parent)
+    with tempfile.TemporaryDirectory(prefix="tuner-", dir=kept.parent if is_kept else None) as folder:
+        library = Path(folder, "kernel.so")
+        command += ["-o", str(library), "-"]
+        subprocess.run(command, input=SOURCE, text=True, check=True, capture_output=True, timeout=120)  # noqa: S603
+        made = ctypes.CDLL(str(library))
+        if is_kept:
+            library.replace(kept)
         return made
+
+
+def _place(command: Sequence[str]) -> Path:
+    """Where what ``command`` makes of the source is kept: under another name for another compiler or processor."""
+    found = shutil.which(command[0])
+    version = f"{Path(found).resolve()} {Path(found).stat().st_mtime_ns}" if found else ""
+    about = "\n".join([SOURCE, *command, version, processor()])
+    return cache_folder("kernels") / f"{hashlib.sha256(about.encode()).hexdigest()[:32]}.so"
+
+
+def _is_made(folder: Path) -> bool:
+    """Make a folder; whether it can be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 @functools.cache

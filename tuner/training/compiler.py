@@ -8,7 +8,7 @@ else goes wrong, steps stay as they are and the log has one line about it.
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import hashlib
 import io
 import os
@@ -26,14 +26,10 @@ import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from tuner.machine import cache_folder, processor
+
 Flat = Callable[..., Sequence[Tensor]]
 """Tensors by position -> tensors."""
-
-
-def cache_folder() -> Path:
-    """Where compiled steps are kept: ``TUNER_CACHE``, else ``tuner`` in the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.environ.get("TUNER_CACHE") or f"{base}/tuner").expanduser() / "steps"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +40,7 @@ class Compiler:
     compiled: whoever has trained for so long will probably go on for longer than compiling takes.
     """
 
-    folder: Path = field(default_factory=cache_folder)
+    folder: Path = field(default_factory=functools.partial(cache_folder, "steps"))
     look: float = 6.0
     pay: float = 8.0
 
@@ -142,7 +138,7 @@ class _Module(nn.Module):
 def _digest(traced: torch.fx.GraphModule, example: Sequence[Tensor]) -> str:
     """A name for the code that is made from a trace, for these tensors, on this machine."""
     device = example[0].device
-    chip = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    chip = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     about = [
         traced.code,
         *(f"{t.dtype} {tuple(t.shape)} {t.stride()} {t.device}" for t in example),
@@ -163,11 +159,3 @@ def _bytes(tensor: Tensor) -> str:
 
 def _constants(traced: torch.fx.GraphModule) -> list[Tensor]:
     return [value for value in vars(traced).values() if isinstance(value, Tensor)] + list(traced.buffers())
-
-
-def _processor() -> str:
-    """What machine code depends on: the processor's model and what it can do."""
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return "\n".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
-    return platform.processor() or platform.machine()
