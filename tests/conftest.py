@@ -17,7 +17,7 @@ settings.load_profile("repeatable")
 def pytest_collection_modifyitems(items):
     """Where several processes share the suite, a file goes to one of them whole, and all that uses Ray to one."""
     for item in items:
-        shares_ray = item.path.parent.name == "execution" or item.get_closest_marker("ray")
+        shares_ray = item.path.parent.name == "execution" or "ray_cluster" in item.fixturenames
         item.add_marker(pytest.mark.xdist_group("ray" if shares_ray else item.path.name))
 
 

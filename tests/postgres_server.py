@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import subprocess
 import time
 import warnings
 from contextlib import closing
@@ -54,7 +55,16 @@ class Postgres:
             time.sleep(0.01)
 
     def start(self) -> None:
-        self._server.ensure_postgres_running()
+        """Again after ``stop``; where two servers of this machine begin at once, one of them may be refused."""
+        for left in reversed(range(40)):
+            try:
+                self._server.ensure_postgres_running()
+            except subprocess.CalledProcessError:
+                if not left:
+                    raise
+                time.sleep(0.5)
+            else:
+                return
 
     def close(self) -> None:
         self._server.cleanup()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import threading
 import time
@@ -27,7 +28,7 @@ from tuner.study import Study, Summary
 from tuner.tracking import ConsoleSink, Courier, Place, SinkSet, SweepEnd, aside, mlflow_place
 from tuner.training.checkpoint import folder_of
 from tuner.trial import INTERRUPTED, Event, Sweep, TrialRecord
-from tuner.upkeep import Upkeep, last_output
+from tuner.upkeep import Upkeep, last_folder, place_of
 
 EMPTY = Space(branches=(), shared={})  # of a sweep of which nothing but the records is at hand
 
@@ -69,8 +70,8 @@ class Parts:
 
 def start(spec: SweepSpec, text: str, setting: Setting) -> Ending:
     """Record a new sweep and run it. Nothing is recorded unless the spec is sound and its workers are up."""
-    prepared = wiring.prepare(spec)
-    with interruptible() as asked, closing(wiring.executor(prepared, setting.output, setting.warn)) as executor:
+    prepared, key = wiring.prepare(spec), secrets.token_hex(4)
+    with interruptible() as asked, closing(wiring.executor(prepared, setting.output, key, setting.warn)) as executor:
         sweep = setting.ledger.create(
             name=spec.name,
             spec=spec.dump(),
@@ -82,7 +83,7 @@ def start(spec: SweepSpec, text: str, setting: Setting) -> Ending:
             at=time.time(),
         )
         with setting.ledger.lease(sweep.id) as lease:
-            upkeep = Upkeep(folder_of(setting.output, sweep.id), ())
+            upkeep = Upkeep(folder_of(setting.output, sweep.id, key), ())
             return _drive(sweep, Parts(prepared, executor, upkeep, lambda: asked() or lease.is_lost()), (), setting)
 
 
@@ -105,11 +106,14 @@ def go_on(sweep: Sweep, setting: Setting, *, accept_changes: bool = False) -> En
         if not sweep.environment:  # it was queued: what it runs on is known only now
             sweep = setting.ledger.begin(sweep.id, origin(prepared.spec), time.time())
         if found:
-            setting.ledger.accept_changes(sweep.id, found, time.time())
+            sweep = setting.ledger.accept_changes(
+                sweep.id, found, environment=origin(prepared.spec), spec=prepared.spec.dump(), at=time.time()
+            )
         history = list(setting.ledger.events(sweep.id))
-        output = last_output(sweep, history) or setting.output
-        with closing(wiring.executor(prepared, output, setting.warn)) as executor:
-            upkeep = Upkeep(folder_of(output, sweep.id), history)
+        folder = last_folder(history)
+        output, key = place_of(folder) if folder else (setting.output, secrets.token_hex(4))
+        with closing(wiring.executor(prepared, output, key, setting.warn)) as executor:
+            upkeep = Upkeep(folder_of(output, sweep.id, key), history)
             if any(is_other_code(change) for change in found):
                 setting.warn("trials that were under way begin again: their states are those of other code")
                 upkeep.clear()

@@ -53,6 +53,7 @@ class Standing:
     def take(self, event: Event) -> None:
         """Enter what happened to a trial."""
         index = event.trial
+        known = self.states.newest(event.trial)
         self.states.take(event)
         match event:
             case Proposed(spec=spec):
@@ -73,7 +74,7 @@ class Standing:
                 return
             case Lost():
                 self.losses[index] = self.losses_with(event)
-            case Checkpointed():
+            case Checkpointed(step=step) if step > known:
                 self.losses.pop(index, None)
             case Reported(step=step):
                 self.steps[index] = step

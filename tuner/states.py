@@ -36,6 +36,11 @@ class States:
                 for books in (self._checkpoints, self._pauses, self._tried):
                     books.pop(trial, None)
 
+    def drop(self) -> None:
+        """No trial shall go on from a state that was kept so far."""
+        self._checkpoints.clear()
+        self._pauses.clear()
+
     def newest(self, trial: int) -> int:
         """After how many steps the newest state was kept that nobody has found gone; 0 where there is none."""
         return max([0, self._pauses.get(trial, 0), *self._checkpoints.get(trial, {})])

@@ -199,9 +199,14 @@ class Study:
             if self._is_true(event):
                 true += self._follow(event)
         self._record(true)
-        if len(self._failures) >= HOPELESS and not self._books.outcomes.keys() - {State.FAILED}:
+        if len(self._failures) >= HOPELESS and self._is_hopeless():
             self._leave()
             raise WorkloadError(f"the first {HOPELESS} trials all failed; the last one:\n{self._failures[-1]}")
+
+    def _is_hopeless(self) -> bool:
+        """Whether no trial has ever got anywhere."""
+        others = self._books.outcomes.keys() - {State.FAILED} or self._books.paused
+        return not others and not any(self._books.steps.get(trial) for trial in self._running)
 
     def _is_true(self, event: Event) -> bool:
         """Whether it is no late word of an attempt that is over; a pause may be over before its state is on disk."""
@@ -252,8 +257,11 @@ class Study:
         """Queue a trial's next attempt, from the newest state that there is of it."""
         resume_step = self._books.states.newest(trial.index)
         again = dataclasses.replace(trial, attempt=trial.attempt + 1, resume_step=resume_step)
-        (self._waiting if self._books.losses[trial.index] < MAX_LOSSES - 1 else self._suspects).append(again)
+        self._queue(again)
         return self._propose(again)
+
+    def _queue(self, trial: TrialSpec) -> None:
+        (self._waiting if self._books.losses[trial.index] < MAX_LOSSES - 1 else self._suspects).append(trial)
 
     def _propose(self, trial: TrialSpec) -> Proposed:
         proposed = Proposed(spec=trial, at=self._clock())
@@ -271,7 +279,8 @@ class Study:
     def _restore(self, history: list[Event]) -> None:
         """Continue after recorded events: the sampler relives them, trials without an outcome are queued again."""
         self._sampler.replay(history)
-        self._waiting.extend(self._books.waiting.values())
+        for trial in self._books.waiting.values():
+            self._queue(trial)
         self._record([self._again(trial) for trial in list(self._books.begun.values())])
 
     def _summary(self, status: Literal["done", "interrupted"], start: float, note: str = "") -> Summary:

@@ -8,15 +8,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from tuner.states import States
-from tuner.training.checkpoint import folder_of
-from tuner.trial import Checkpointed, Event, Sweep
+from tuner.trial import Checkpointed, Event
 
 
-def last_output(sweep: Sweep, history: Sequence[Event]) -> Path | None:
-    """Below which folder the sweep's checkpoints are, if they still are there: it may be resumed from elsewhere."""
+def last_folder(history: Sequence[Event]) -> Path | None:
+    """Where the sweep's checkpoints are, if they still are there: it may be resumed from elsewhere."""
     last = next((event.path for event in reversed(history) if isinstance(event, Checkpointed)), None)
-    output = Path(last).parents[2] if last else None
-    return output if output and folder_of(output, sweep.id).is_dir() else None
+    folder = Path(last).parent if last else None
+    return folder if folder and folder.is_dir() else None
+
+
+def place_of(folder: Path) -> tuple[Path, str]:
+    """The output folder and the key of a folder of checkpoints (see ``folder_of``)."""
+    return folder.parents[1], folder.name.partition("-")[2]
 
 
 class Upkeep:
@@ -49,7 +53,7 @@ class Upkeep:
 
     def clear(self) -> None:
         """Delete every file: no trial shall go on from one."""
-        self._states = States()
+        self._states.drop()
         self._tidy()
 
     def close(self) -> None:

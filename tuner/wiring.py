@@ -26,6 +26,8 @@ from tuner.training import Checkpoints, Setup
 from tuner.trial import Patience, Sweep, TrainingPlan
 from tuner.workloads import Workload, check_workload, load
 
+CheckpointPlace = tuple[Path, str]  # see ``folder_of``
+
 FEWEST, MOST = 4, 64  # trials at once in one engine, where the spec leaves it to measuring
 GENERATIONS = 4  # of trials at least, one learning from the other, that a budget is spread over
 EVALUATIONS = 10  # a trial, where the spec does not say
@@ -123,34 +125,36 @@ def patience(spec: SweepSpec) -> Patience | None:
     return None if spec.patience is None else Patience(**spec.patience.model_dump())
 
 
-def executor(prepared: Prepared, output: Path, warn: Callable[[str], None]) -> Executor:
-    """Start the spec's executor; checkpoints go below ``output``, and ``warn`` hears of what fails with them.
+def executor(prepared: Prepared, output: Path, key: str, warn: Callable[[str], None]) -> Executor:
+    """Start the spec's executor; ``warn`` hears of what fails with its checkpoints (for their place see ``folder_of``).
 
     Raises ExecutorError where workers cannot be reached.
     """
     chosen = prepared.spec.executor
-    return _EXECUTORS[chosen.name](prepared, chosen, output.absolute(), warn)
+    return _EXECUTORS[chosen.name](prepared, chosen, (output.absolute(), key), warn)
 
 
-def _inline(prepared: Prepared, chosen: options.Inline, output: Path, warn: Callable[[str], None]) -> Executor:
-    engine = _setup(prepared, chosen, output, workers=1).engine(prepared.workload, prepared.plan)
+def _inline(
+    prepared: Prepared, chosen: options.Inline, place: CheckpointPlace, warn: Callable[[str], None]
+) -> Executor:
+    engine = _setup(prepared, chosen, place, workers=1).engine(prepared.workload, prepared.plan)
     return InlineExecutor(engine, warn)
 
 
-def _setup(prepared: Prepared, chosen: options.Training, output: Path, workers: int) -> Setup:
+def _setup(prepared: Prepared, chosen: options.Training, place: CheckpointPlace, workers: int) -> Setup:
     """How each of ``workers`` engines trains. A search learns from what has ended: it does not run all at once."""
-    trials = prepared.spec.budget.trials
+    trials, (output, key) = prepared.spec.budget.trials, place
     return Setup(
         slots=None if chosen.slots == "auto" else chosen.slots,
         most=MOST if trials is None else max(FEWEST, min(MOST, trials // (GENERATIONS * workers))),
         precision=chosen.precision,
         compiles=chosen.compile,
         share_prefixes=chosen.share_prefixes,
-        checkpoints=Checkpoints(every=chosen.checkpoint_every or math.inf, output=str(output)),
+        checkpoints=Checkpoints(every=chosen.checkpoint_every or math.inf, output=str(output), key=key),
     )
 
 
-def _ray(prepared: Prepared, chosen: options.Ray, output: Path, warn: Callable[[str], None]) -> Executor:
+def _ray(prepared: Prepared, chosen: options.Ray, place: CheckpointPlace, warn: Callable[[str], None]) -> Executor:
     from tuner.execution.cluster import connect  # noqa: PLC0415 - Ray takes a second to import: not unless it is used
     from tuner.execution.ray import RayExecutor  # noqa: PLC0415
 
@@ -161,7 +165,7 @@ def _ray(prepared: Prepared, chosen: options.Ray, output: Path, warn: Callable[[
             prepared.workload,
             prepared.plan,
             cluster,
-            setup=_setup(prepared, chosen, output, workers=workers or int(cluster.gpus or cluster.cpus)),
+            setup=_setup(prepared, chosen, place, workers=workers or int(cluster.gpus or cluster.cpus)),
             workers=workers,
             gpus_per_worker=chosen.gpus_per_worker,
             step_timeout=chosen.step_timeout,

@@ -196,6 +196,7 @@ def test_other_code_and_other_libraries_are_shown_and_must_be_accepted(finished)
     accepted = resume("--accept-changes")
     assert accepted.code == 0
     assert f"{own}: the file has changed" in accepted.err
+    assert resume().code == 0, "what was accepted once is what it goes on with"
 
 
 def test_a_spec_that_this_program_reads_otherwise_is_a_change(finished):

@@ -82,6 +82,15 @@ def test_the_store_and_its_password_are_in_the_environment_only(make, begin, tmp
     assert oct((tmp_path / "out" / "q-1" / "driver.log").stat().st_mode)[-3:] == "600"
 
 
+def test_a_driver_asks_no_service_whatever_its_runner_asks(make, begin, job, monkeypatch):
+    monkeypatch.setenv("TUNER_SERVER", "http://service")
+    monkeypatch.setenv("TUNER_TOKEN", "secret")
+    processes = make('echo "<$TUNER_SERVER$TUNER_TOKEN>"')
+    runner = begin(processes)
+    until(lambda: processes.condition(runner) != "alive")
+    assert processes.words(job) == "<>"
+
+
 def test_a_process_does_nothing_before_it_is_on_record_and_nothing_at_all_if_it_never_is(make, job, tmp_path):
     seen = []
 

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from cluster_fakes import drafted, recurring
 
-from tuner.cluster import Setting, submission
+from tuner.cluster import Setting, ray_jobs, submission
 from tuner.cluster.ray_jobs import RayJobs
 from tuner.errors import ExecutorError, UsageError
 from tuner.ledger import open_ledger
@@ -80,7 +80,8 @@ def test_a_job_is_the_same_command_with_its_secrets_in_the_environment(ray, clus
     wanted = known["wanted"]
     assert shlex.split(wanted["entrypoint"]) == ["python", "-m", "tuner", "resume", "q-1", "--quiet"]
     variables = {"TUNER_STORE": STORE, "MLFLOW_TRACKING_URI": "none", "RAY_JOB_STOP_WAIT_TIME_S": "45"}
-    assert wanted["runtime_env"] == {"env_vars": variables}
+    asks_nobody = {"TUNER_SERVER": "", "TUNER_TOKEN": ""}
+    assert wanted["runtime_env"] == {"env_vars": variables | asks_nobody}
     assert "secret" not in wanted["entrypoint"] + json.dumps(wanted["metadata"]) + name
 
 
@@ -108,6 +109,24 @@ def test_how_a_job_stands_is_what_the_cluster_says(ray, cluster, job, facts, con
     runner = begun(ray, job)
     cluster.jobs[runner["job"]] = facts
     assert ray.condition(runner) == condition
+
+
+@pytest.mark.parametrize("answer", [{}, [], "odd", {"status": "BAKING"}, {"status": ["RUNNING"]}], ids=str)
+def test_an_answer_that_is_no_cluster_s_says_nothing(ray, cluster, job, answer):
+    runner = begun(ray, job)
+    cluster.jobs[runner["job"]] = answer
+    assert ray.condition(runner) == "unseen"
+
+
+def test_a_token_that_cannot_be_read_says_nothing_of_a_job(ray, job, monkeypatch):
+    def refuse():
+        raise PermissionError(13, "Permission denied")
+
+    runner = begun(ray, job)
+    monkeypatch.setattr(ray_jobs, "_authorization", refuse)
+    assert ray.condition(runner) == "unseen"
+    ray.stop(runner, hard=False)
+    assert "Permission denied" in ray.words(replace(job, runner=runner))
 
 
 def test_a_job_that_the_cluster_does_not_know_is_gone(ray, cluster, job):
@@ -172,6 +191,10 @@ def test_another_cluster_in_the_surroundings_is_not_meant(ray, cluster, job, mon
         ("ray://head:10001", "expected local or the address of a Ray cluster's dashboard such as http://head:8265"),
         ("head:8265", "expected local"),
         ("http://user:secret@head", "expected local"),
+        ("http://127.0.0.1:abc", "got 'http://127.0.0.1:abc'"),
+        ("http://127.0.0.1:99999999", "expected local"),
+        ("http://127.0.0.1/\x01", "expected local"),
+        ("http://[::1", "expected local"),
     ],
 )
 def test_a_target_is_checked_before_anything_is_queued(target, message):

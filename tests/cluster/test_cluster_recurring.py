@@ -233,6 +233,27 @@ def test_what_can_no_longer_be_run_is_recorded_and_the_next_is_tried(ledger):
     assert latest.told == ""
 
 
+def test_a_fault_of_the_program_at_one_stops_no_other(ledger, caplog):
+    def draft(of, due_at, run):
+        if of.name == "broken":
+            raise ZeroDivisionError("by zero")
+        return drafted(of, due_at, run)
+
+    for name in ("broken", "cron", "whole"):
+        ledger.recurring.add(recurring(name, cron="never" if name == "cron" else "* * * * *"))
+    one = Scheduler(ledger, NOBODY, clock=Clock(MINUTE), draft=draft)
+    one.turn()
+    one.turn()
+    assert decisions(ledger, "whole") == [(MINUTE, "queued")]
+    assert decisions(ledger, "broken") == [(MINUTE, "refused")]
+    assert ledger.recurring.history("broken", limit=1)[0].note == "ZeroDivisionError: by zero"
+    assert decisions(ledger, "cron") == []
+    assert [record.message for record in caplog.records] == [
+        "broken cannot be prepared",
+        "what is due of cron cannot be decided",
+    ]
+
+
 MISTAKES = [
     ({"name": "Nightly!"}, "NAME: expected at most 64 lower-case letters"),
     ({"cron": "0 25 * * *"}, "a wrong hour"),

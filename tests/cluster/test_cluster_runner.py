@@ -20,18 +20,21 @@ class FakeBackend:
     """Drivers that live and end as they are told to. ``stops`` are the (sweep, by force) that were asked for."""
 
     def __init__(self):
-        self.conditions, self.stops, self.begun, self.fault = {}, [], [], None
+        self.conditions, self.stops, self.begun, self.fault, self.kind = {}, [], [], None, "process"
 
     def begin(self, job, record):
         if self.fault:
             raise self.fault
-        record({"kind": "process", "sweep": job.sweep})
+        record({"kind": self.kind, "sweep": job.sweep})
         assert self.conditions.get(job.sweep) != "alive", "it is driven already"
         self.begun.append(job.sweep)
         self.conditions[job.sweep] = "alive"
 
     def condition(self, runner):
-        return self.conditions[runner["sweep"]]
+        condition = self.conditions[runner["sweep"]]
+        if isinstance(condition, Exception):
+            raise condition
+        return condition
 
     def stop(self, runner, *, hard):
         self.stops.append((runner["sweep"], hard))
@@ -231,6 +234,42 @@ def test_a_sweep_that_somebody_drives_by_hand_is_waited_for(world):
         assert world.state(sweep) == "queued"
     world.runner.turn()
     assert world.state(sweep) == "running"
+
+
+def test_a_cluster_s_driver_that_dies_hard_is_lost_once_its_lease_is_over(world):
+    world.backend.kind = "ray"
+    sweep = world.running()
+    with world.ledger.lease(sweep):
+        world.end(sweep)
+        world.runner.turn()
+        assert world.state(sweep) == "running"
+    world.runner.turn()
+    job = world.queue.job(sweep)
+    assert (job.state, job.losses) == ("queued", 1)
+
+
+def test_a_fault_of_the_program_at_one_job_stops_no_other(world, caplog):
+    broken, whole = world.running(), world.running()
+    world.backend.conditions[broken] = TypeError("odd")
+    world.end(whole, "done")
+    world.runner.turn()
+    world.runner.turn()
+    assert [world.state(sweep) for sweep in (broken, whole)] == ["running", "done"]
+    assert [record.message for record in caplog.records] == [f"{broken} cannot be looked after"]
+    assert "TypeError: odd" in caplog.text
+    world.clock.now += runner.SILENCE + 1
+    world.runner.turn()
+    job = world.queue.job(broken)
+    assert (job.losses, job.note) == (1, "it cannot be looked after: TypeError: odd")
+
+
+def test_a_job_that_this_program_fails_to_start_is_lost(world, caplog):
+    world.backend.fault = TypeError("odd")
+    sweep = world.submit()
+    world.runner.turn()
+    job = world.queue.job(sweep)
+    assert (job.state, job.losses, job.note) == ("queued", 1, "it cannot be started: TypeError: odd")
+    assert "Traceback" in caplog.text
 
 
 def test_a_driver_that_nobody_sees_is_given_up_once_its_lease_is_over_for_long(world):

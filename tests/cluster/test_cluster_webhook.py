@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import closing
 
@@ -10,6 +11,8 @@ import pytest
 from cluster_fakes import Clock, drafted, recurring
 
 from tuner.cluster import Scheduler, Webhook
+from tuner.cluster import recurring as recurring_module
+from tuner.cluster import webhook as webhook_module
 from tuner.errors import UsageError
 from tuner.ledger import open_ledger
 from tuner.ledger.holder import Holder
@@ -67,6 +70,12 @@ def test_a_host_is_told_in_a_few_tries_and_never_followed_elsewhere(codes, said,
         ("https://127.0.0.1/x", "127.0.0.1 is not an allowed host"),
         ("ftp://hooks.example", "begins with https://"),
         ("hooks.example", "begins with https://"),
+        ("https://hooks.example:abc/secret", "a port from 1 to 65535"),
+        ("https://hooks.example:99999999/secret", "a port from 1 to 65535"),
+        ("https://hooks.example/sec\x01ret", "no control characters"),
+        ("https://hooks.exa\tmple/secret", "no control characters"),
+        ("https://[::1", "got one that cannot be read"),
+        ("https://hooks..example/secret", "got one that cannot be read"),
     ],
 )
 def test_nobody_else_is_told_anything(url, message):
@@ -77,6 +86,17 @@ def test_nobody_else_is_told_anything(url, message):
     assert "secret" not in str(raised.value)
     assert message in webhook(host).tell(url, {})
     assert host.heard == []
+
+
+def test_a_host_that_never_comes_to_an_end_is_left_alone(monkeypatch):
+    class Dripping(httpx2.AsyncBaseTransport):
+        async def handle_async_request(self, request):
+            while True:
+                await asyncio.sleep(0.001)
+
+    monkeypatch.setattr(webhook_module, "IN_ALL", 0.05)
+    told = Webhook(["hooks.example"], Dripping()).tell(URL, {})
+    assert told == "hooks.example was not reached in 0.05 s"
 
 
 def test_the_hosts_are_those_of_the_environment(monkeypatch):
@@ -157,3 +177,61 @@ def test_what_a_scheduler_began_to_tell_and_did_not_is_told_by_another_later(led
     clock.now += 1
     one.turn()
     assert len(host.heard) == 1
+
+
+def ended(ledger, clock, sweeps, **facts):
+    """A recurring sweep some of whose due times have ended, untold."""
+    ledger.recurring.add(recurring(**facts))
+    Scheduler(ledger, Webhook(()), clock=clock, draft=drafted).turn()
+    ledger.recurring.pause("nightly")
+    for sweep in sweeps:
+        ledger.queue.cancel(sweep, clock.now)
+
+
+class Slow:
+    """A webhook each of whose tellings takes so many seconds by the clock of ``monkeypatch``."""
+
+    def __init__(self, monkeypatch, seconds):
+        self.now, self.seconds, self.told = 0.0, seconds, []
+        monkeypatch.setattr(recurring_module.time, "monotonic", lambda: self.now)
+
+    def tell(self, url, what):
+        self.now += self.seconds
+        self.told.append(what["sweep"])
+        return "told"
+
+
+def test_slow_hosts_do_not_keep_the_calendar_waiting(ledger, monkeypatch):
+    clock, slow = Clock(300.0), Slow(monkeypatch, 6.0)
+    ended(ledger, clock, [f"nightly-{n}" for n in range(1, 6)], webhook=URL)
+    one = Scheduler(ledger, slow, clock=clock, draft=drafted)
+    one.turn()
+    assert slow.told == ["nightly-1", "nightly-2"]
+    ledger.recurring.resume("nightly", 300.0)
+    clock.now = 360.0
+    one.turn()
+    assert ledger.recurring.history("nightly", limit=1)[0].due_at == 360.0
+    assert slow.told[2:] == ["nightly-3", "nightly-4"]
+
+
+def test_nothing_more_is_told_once_it_is_over(ledger, monkeypatch):
+    clock, slow = Clock(300.0), Slow(monkeypatch, 0.0)
+    ended(ledger, clock, ["nightly-1", "nightly-2"], webhook=URL)
+    one = Scheduler(ledger, slow, clock=clock, draft=drafted)
+    one.turn(lambda: bool(slow.told))
+    assert slow.told == ["nightly-1"]
+    one.turn(lambda: False)
+    assert slow.told == ["nightly-1", "nightly-2"]
+
+
+def test_an_end_that_cannot_be_told_stops_no_other(ledger, caplog):
+    class Broken:
+        def tell(self, url, what):
+            raise OverflowError("port")
+
+    clock = Clock(120.0)
+    ended(ledger, clock, ["nightly-1", "nightly-2"], webhook=URL)
+    Scheduler(ledger, Broken(), clock=clock, draft=drafted).turn()
+    assert [f.told for f in ledger.recurring.history("nightly", limit=9)] == ["not told: OverflowError: port"] * 2
+    assert "OverflowError: port" in caplog.text
+    assert "Traceback" in caplog.text

@@ -16,7 +16,7 @@ class Turns:
     def __init__(self, *faults):
         self.faults, self.done = list(faults), threading.Event()
 
-    def turn(self):
+    def turn(self, is_over=None):
         if self.faults:
             fault = self.faults.pop(0)
             if fault:
@@ -39,6 +39,22 @@ def test_a_fault_that_lasts_is_said_once_and_one_that_comes_back_again():
         assert at_work.is_alive()
     assert warned == ["away", "full", "away"]
     assert not at_work.is_alive()
+
+
+def test_a_scheduler_in_the_middle_of_its_turn_hears_that_it_is_over():
+    class Long:
+        began, ended = threading.Event(), threading.Event()
+
+        def turn(self, is_over):
+            self.began.set()
+            while not is_over():
+                self.ended.wait(0.001)
+            self.ended.set()
+
+    scheduler = Long()
+    with Work(Turns(), scheduler, warn=print):
+        assert scheduler.began.wait(30)
+    assert scheduler.ended.is_set()
 
 
 def test_nothing_is_done_before_its_block_or_after_it():

@@ -73,7 +73,7 @@ def test_workers_join_and_those_of_no_more_use_are_replaced(ray_cluster, tmp_pat
         until_free(executor, int(2 * ray_cluster.cpus))
         executor.submit([wide(6, 1, steps=10**9), wide(7, 1, steps=10**9)])
         executor._asked = dict.fromkeys(executor._asked, time.monotonic() - 91)  # they say nothing
-        silent = lost(executor, 2)
+        silent = executor._end_silent()
         assert {event.trial for event in silent} == {6, 7}
         assert {event.reason for event in silent} == {"worker died: silent for 90 s"}
 

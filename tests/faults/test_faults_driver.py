@@ -66,7 +66,7 @@ def test_a_killed_driver_loses_less_than_an_interval_and_no_curve_changes(tmp_pa
     before = events_of(store)
     newest = next(event for event in reversed(before) if isinstance(event, Checkpointed))
     assert killed - newest.at < EVERY + SLACK
-    folder = tmp_path / "here" / "tuner-output" / "long-1" / "checkpoints"
+    (folder,) = (tmp_path / "here" / "tuner-output" / "long-1").glob("checkpoints-*")
     assert 1 <= len(list(folder.iterdir())) <= 4
 
     with pytest.raises(SystemExit) as ended:  # from elsewhere: the record says where the files are

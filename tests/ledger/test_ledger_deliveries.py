@@ -136,8 +136,10 @@ def test_accepted_changes_are_kept_with_their_time_and_place_in_the_history(ledg
     with ledger.lease(sweep):
         ledger.append(sweep, make.history(sweep, 0))
         for at, changes in ((7.0, ["torch: 2.1 -> 2.2"]), (7.0, ["torch: 2.1 -> 2.2"]), (8.0, ["a", "b"])):
-            ledger.accept_changes(sweep, changes, at)
+            accepted = ledger.accept_changes(sweep, changes, environment={"torch": "2.2"}, spec={"name": "x"}, at=at)
     found = [(a.at, a.events, a.changes) for a in ledger.acceptances(sweep)]
     assert found == [(7.0, 5, ("torch: 2.1 -> 2.2",)), (8.0, 5, ("a", "b"))]
+    assert (accepted.environment, accepted.spec) == ({"torch": "2.2"}, {"name": "x"})
+    assert ledger.load(sweep) == accepted, "what it goes on with is what it is compared with next time"
     with pytest.raises(LeaseError):
-        ledger.accept_changes(sweep, ["late"], 9.0)
+        ledger.accept_changes(sweep, ["late"], environment={}, spec={}, at=9.0)

@@ -101,6 +101,12 @@ def test_a_command_says_the_same_of_a_service_as_of_its_store(tuner, asked, monk
         assert at_home[0] == 0
 
 
+def test_a_server_without_a_name_is_none(tuner, asked, monkeypatch):
+    monkeypatch.setenv("TUNER_SERVER", "")
+    monkeypatch.setenv("TUNER_TOKEN", "")
+    assert "done-1" in tuner("list", "--store", asked[2])[1]
+
+
 def test_a_sweep_is_handed_over_watched_and_cancelled_from_afar(tuner, asked, monkeypatch, tmp_path):
     monkeypatch.setenv("TUNER_SERVER", asked[0])
     monkeypatch.setenv("TUNER_TOKEN", asked[1])
@@ -119,7 +125,9 @@ def test_a_sweep_is_handed_over_watched_and_cancelled_from_afar(tuner, asked, mo
 
 
 @pytest.mark.parametrize(
-    "command", [["run", "x.yaml"], ["rerun", "done-1", "0"], ["sync", "done-1"], ["work"], ["token", "list"]], ids=str
+    "command",
+    [["run", "x.yaml"], ["rerun", "done-1", "0"], ["sync", "done-1"], ["work"], ["serve"], ["token", "list"]],
+    ids=str,
 )
 def test_what_needs_a_database_says_so(tuner, asked, tmp_path, command):
     (tmp_path / "x.yaml").write_text(SPEC)

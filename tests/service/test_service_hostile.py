@@ -7,6 +7,7 @@ import json
 import pytest
 from service_world import SPEC, queue_up, record, service_of
 
+from tuner.ledger import Recurring
 from tuner.service.settings import MAX_BODY
 
 LOADED = "loaded"
@@ -164,8 +165,49 @@ def test_a_schedule_over_http_names_no_code_now_or_later(service, tmp_path):
     assert "target: expected one of local" in detail(add(SPEC, target="http://10.0.0.1:8265"))
     assert "--cron: expected five fields" in detail(add(SPEC, cron="@reboot"))
     assert "--tz: expected a time zone" in detail(add(SPEC, zone="../../etc/passwd"))
+    deep: list[object] = []
+    for _ in range(400):
+        deep = [deep]
+    assert "32 levels at most" in detail(add({"workload": "iris", "space": deep}))
     assert service.get("/schedules").json() == []
     assert not (tmp_path / LOADED).exists()
+
+
+EVERY_NIGHT = {
+    "cron": "0 2 * * *",
+    "zone": "UTC",
+    "owner": "ada",
+    "priority": 0,
+    "overlap": "skip",
+    "catch_up": 0.0,
+    "webhook": None,
+    "is_paused": False,
+    "created_at": 0.0,
+    "decided_until": 0.0,
+}
+
+
+def test_a_schedule_that_was_added_on_the_machine_is_not_loaded_over_http(ledger, tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    for name, text, target in (
+        ("own", SPEC.replace("iris", "mine.py:Net"), "local"),
+        ("wave", SPEC.replace("constant", "'mine.py:wave'"), "local"),
+        ("other", SPEC, "local"),
+        ("far", SPEC, "http://10.0.0.1:8265"),
+    ):
+        facts = {"spec_text": text, "source": "mine.yaml", "folder": str(tmp_path), "target": target}
+        ledger.recurring.add(Recurring(name=name, **EVERY_NIGHT, **facts))
+    with service_of(ledger, workloads=frozenset({"digits-mlp"})) as service:
+
+        def run(name):
+            return detail(service.post(f"/schedules/{name}/run", "admin"))
+
+        for name in ("own", "wave"):
+            assert f"run it on the machine that has its files: `tuner schedule run-now {name}`" in run(name)
+        assert "expected one of digits-mlp, got 'iris'" in run("other")
+        assert "target: expected one of local" in run("far")
+    assert not (tmp_path / LOADED).exists()
+    assert ledger.sweeps() == []
 
 
 def test_where_a_sweep_runs_is_the_services_to_say(service):
@@ -206,6 +248,7 @@ def test_a_page_of_another_site_changes_nothing_through_its_readers_browser(ledg
         foreign = [
             {"Origin": "https://evil.example"},
             {"Origin": "null"},
+            {"Origin": "http://["},
             {"Origin": "http://testserver.evil.example"},
             {"Sec-Fetch-Site": "cross-site"},
             {"Sec-Fetch-Site": "same-site"},

@@ -63,7 +63,7 @@ def test_the_stamp_of_a_page_changes_with_what_it_shows(service):
     grown = stamp(the, sweep)
     service.ledger.queue.pause(sweep, time.time())
     assert len({before, grown, stamp(the, sweep)}) == 3
-    the.streams = 200
+    the.listeners["others"] = 200
     assert "listen already" in service("GET", f"/sweeps/{sweep}/live", "read").json()["detail"]
 
 

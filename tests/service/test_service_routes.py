@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from service_world import SPEC, queue_up, record
 
+from tuner.analysis.leaderboard import leaders
 from tuner.client import kept
 from tuner.errors import StoreError
 from tuner.service import state as shared
@@ -94,6 +95,31 @@ def test_there_are_only_so_many_streams(looked_at, monkeypatch):
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
 
 
+def test_one_token_does_not_hold_every_stream(service, monkeypatch):
+    monkeypatch.setattr(listening, "BETWEEN", 0.02)
+    monkeypatch.setattr(shared, "STREAMS_EACH", 3)
+    sweep = queue_up(service.ledger)
+    answers = []
+
+    def listen():
+        answers.append(service.get(f"/sweeps/{sweep}/events").status_code)
+
+    threads = [threading.Thread(target=listen) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    while len(answers) < 5:
+        time.sleep(0.01)
+    assert service.app.state.service.streams == 3
+    assert answers == [429] * 5
+    assert service.get(f"/sweeps/{sweep}/events?follow=false", "submit").status_code == 200  # another's
+    service.ledger.queue.cancel(sweep, 1.0)
+    for thread in threads:
+        thread.join(10)
+    assert sorted(answers) == [200] * 3 + [429] * 5
+    assert service.app.state.service.listeners == {}
+    assert service.get(f"/sweeps/{sweep}/events").status_code == 200
+
+
 def test_a_new_sweep_is_told_where_it_is_and_made_once(service):
     made = service.submit(SPEC, name="mine", priority=4)
     assert made.status_code == 201
@@ -169,14 +195,33 @@ def test_what_there_is_to_name(looked_at, path):
 
 def test_what_is_kept_of_sweeps_is_bounded(looked_at, monkeypatch):
     ledger = looked_at.ledger
-    monkeypatch.setattr(kept, "MOST", ledger.pages.position("done-1") + ledger.pages.position("done-2"))
     looks = kept.Kept(ledger)
+    monkeypatch.setattr(kept, "MOST", looks.look("done-1").weight + looks.look("done-2").weight)
     first = looks.look("done-1")
     assert looks.look("done-2") is looks.look("done-2")
     assert looks.look("done-1") is first
     looks.look("other-1")
     assert looks.look("done-1") is first  # the last that was looked at
     assert len(looks._looks) == 2
+
+
+def test_sweeps_that_wait_are_not_kept_without_end(service, monkeypatch):
+    monkeypatch.setattr(kept, "MOST", 5 * kept.LEAST)
+    looks = kept.Kept(service.ledger)
+    for _ in range(8):
+        assert looks.look(queue_up(service.ledger)).position <= 1
+    assert 1 < len(looks._looks) < 5
+
+
+def test_one_leaderboard_is_kept_of_a_sweep_whatever_is_asked_for(looked_at, monkeypatch):
+    made = []
+    monkeypatch.setattr(kept, "leaders", lambda results, top: made.append(top) or leaders(results, top))
+    look = kept.Kept(looked_at.ledger).look("done-1")
+    results = kept.Results(look.sweep, look.records)
+    for top in (1, 3, 2, 4, 5, 8, 1_000, 10, 7):
+        assert look.leaderboard(top) == leaders(results, top)
+    assert made == [1, 3, 6, 12]
+    assert look._made == {}
 
 
 def test_a_sweeps_records_are_read_once_for_each_position(looked_at, monkeypatch):

@@ -16,7 +16,7 @@ SPEC = "workload: noisy-quadratic\nobjective: loss\nbudget: {trials: 6}\nexecuto
 
 def checkpoints(option: str) -> Checkpoints:
     parsed = spec.parse(SPEC % option, "s.yaml")
-    return wiring._setup(wiring.prepare(parsed), parsed.executor, Path("/out"), workers=1).checkpoints
+    return wiring._setup(wiring.prepare(parsed), parsed.executor, (Path("/out"), "1f"), workers=1).checkpoints
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def checkpoints(option: str) -> Checkpoints:
     ],
 )
 def test_states_are_kept_as_often_as_the_spec_says(option: str, seconds: float) -> None:
-    assert checkpoints(option) == Checkpoints(every=seconds, output="/out")
+    assert checkpoints(option) == Checkpoints(every=seconds, output="/out", key="1f")
 
 
 def test_an_interval_is_not_negative() -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from study_fakes import make_sweep
 
 from tuner.training.checkpoint import folder_of
 from tuner.trial import Checkpointed, Finished, Lost, Paused, Proposed, State, TrialSpec
-from tuner.upkeep import Upkeep, last_output
+from tuner.upkeep import Upkeep, last_folder, place_of
 
 
 def proposed(trial, attempt=0, resume_step=0):
@@ -95,11 +94,11 @@ def test_files_are_known_by_name_wherever_their_folder_was_moved(folder):
 
 
 def test_a_sweep_that_is_resumed_from_elsewhere_finds_its_folder(folder, tmp_path):
-    sweep = make_sweep()
-    assert last_output(sweep, []) is None
+    assert last_folder([]) is None
     folder.mkdir(parents=True)
     history = [proposed(0), *saved(folder, "a", 0), ended(1)]
-    assert last_output(sweep, history) == tmp_path
+    assert last_folder(history) == folder
+    assert folder_of(*place_of(folder)[:1], folder.parent.name, place_of(folder)[1]) == folder
     (folder / "a.safetensors").unlink()
     folder.rmdir()
-    assert last_output(sweep, history) is None
+    assert last_folder(history) is None

@@ -74,11 +74,7 @@ def opened(store: str, *, create: bool = False) -> Iterator[SqlLedger]:
     """
     from tuner.ledger import open_ledger
 
-    if _asked["server"]:
-        raise UsageError(
-            f"this command works on a database, not on the service at {_asked['server']}; leave --server and "
-            "TUNER_SERVER out and give a --store, or run it on the service's machine"
-        )
+    refuse_service()
     path = Path(store.removeprefix("sqlite:///").partition("?")[0])
     if store.startswith("sqlite:///") and path.name and not create and not path.exists():
         raise StoreError(f"there is no store at {path}; `tuner run` makes one, --store or TUNER_STORE names another")
@@ -87,6 +83,15 @@ def opened(store: str, *, create: bool = False) -> Iterator[SqlLedger]:
         yield ledger
     finally:
         ledger.close()
+
+
+def refuse_service() -> None:
+    """Raise UsageError where a service was asked to do what only a database can be used for."""
+    if _asked["server"]:
+        raise UsageError(
+            f"this command works on a database, not on the service at {_asked['server']}; leave --server and "
+            "TUNER_SERVER out and give a --store, or run it on the service's machine"
+        )
 
 
 @contextmanager
@@ -103,7 +108,7 @@ def connected(store: str, *, create: bool = False) -> Iterator[Client]:
     from tuner.client.local import Desk, Local
 
     with opened(store, create=create) as ledger:
-        yield Local.of(Desk.here(ledger, lambda text: err.print(text, markup=False)), getpass.getuser())
+        yield Local.of(Desk.here(ledger, lambda text: err.print(text, markup=False, soft_wrap=True)), getpass.getuser())
 
 
 def every(ask_page: Callable[[str | None], Page[T]]) -> list[T]:

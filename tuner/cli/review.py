@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,9 +31,10 @@ from tuner.cli.sweeps import DEFAULT_OUTPUT, Output
 from tuner.errors import TunerError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tuner.analysis.rungs import Rung
+    from tuner.client import Client
     from tuner.ledger import SweepSummary
     from tuner.trial import TrialRecord
 
@@ -55,9 +58,21 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
+@contextmanager
+def looking(store: str) -> Iterator[Client]:
+    """``connected``, to read thousands of records at once: looking for cycles among them takes a fifth of the time."""
+    gc.disable()
+    try:
+        with connected(store) as client:
+            yield client
+    finally:
+        gc.freeze()  # nor when it ends
+        gc.enable()
+
+
 def list_sweeps(store: Store = DEFAULT_STORE, as_json: Json = False) -> None:
     """List the sweeps, the oldest first."""
-    with connected(store) as client:
+    with looking(store) as client:
         sweeps = every(lambda after: client.list(after=after, limit=MANY))[::-1]
     if as_json:
         print_json(sweeps)
@@ -87,7 +102,7 @@ def show(
     sweep: SweepId, store: Store = DEFAULT_STORE, trial: Trial = None, top: Top = 10, as_json: Json = False
 ) -> None:
     """Show a sweep: its leaderboard and how its optimizers fared; or one of its trials in full."""
-    with connected(store) as client:
+    with looking(store) as client:
         if trial is not None:
             _show_trial(client.trial(sweep, trial), as_json)
             return
@@ -147,7 +162,7 @@ def _show_trial(record: TrialRecord, as_json: bool) -> None:
 
 def best(sweep: SweepId, store: Store = DEFAULT_STORE, as_json: Json = False) -> None:
     """Print the winning configuration, ready to be used as the `space:` of another spec."""
-    with connected(store) as client:
+    with looking(store) as client:
         won = client.best(sweep)
     if as_json:
         facts = {"trials": won.trials, "values": won.values, "params": won.params, "front": won.front}
@@ -167,7 +182,7 @@ def report(
     """Write the HTML report of a sweep."""
     from tuner.launch import write_report
 
-    with connected(store) as client:
+    with looking(store) as client:
         found = client.standing(sweep).summary.id
         path = write_report(found, client.report(found), output)
     if as_json:
@@ -189,7 +204,7 @@ def export(
     """Take results home: the winner (or --trial) as YAML or a training script, all trials as CSV, or all curves."""
     if form is Format.CURVES and to is not None and to.suffix != ".json":
         raise UsageError(f"--to: expected a file ending in .json, which curves are written as, got {to.name!r}")
-    with connected(store) as client:
+    with looking(store) as client:
         found = client.standing(sweep).summary.id
         text = client.export(found, form.value, trial=trial)
     if to is not None:

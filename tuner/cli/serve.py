@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuner.cli.output import DEFAULT_STORE, Store, out, warn
+from tuner.cli.output import DEFAULT_STORE, Store, out, refuse_service, warn
 from tuner.cli.sweeps import DEFAULT_OUTPUT, Mlflow, Output
 from tuner.errors import UsageError
 
@@ -76,6 +76,7 @@ def serve(
     ] = True,
 ) -> None:
     """Serve sweeps over HTTP and run what is in the queue, until Ctrl-C or SIGTERM. Sweeps that run go on then."""
+    refuse_service()
     from tuner.cluster import Runner, Scheduler, Setting, Work
     from tuner.launch import interruptible
     from tuner.ledger import LOCAL, open_ledger

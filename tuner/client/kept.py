@@ -6,15 +6,19 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
+from tuner.analysis.leaderboard import Leaderboard, leaders
 from tuner.analysis.results import Results
 from tuner.ledger import SqlLedger
 from tuner.trial import Sweep, TrialRecord
 
 T = TypeVar("T")
 MOST = 500_000  # recorded events of all the sweeps that are kept; their trials take some 200 MB
+LEAST = 1_000  # events that a sweep counts as without any: so many sweeps at most are kept
+LETTERS = 100  # of a spec that take as much as an event, with what is read of them
 
 
 class Look:
@@ -24,7 +28,13 @@ class Look:
         self._ledger, self.sweep, self.position = ledger, sweep, position
         self.at = time.monotonic()
         self._made: dict[Hashable, object] = {}
+        self._leading: Leaderboard | None = None
         self._lock = threading.RLock()
+
+    @property
+    def weight(self) -> int:
+        """What it takes to keep it, in recorded events."""
+        return self.position + LEAST + len(self.sweep.spec_text) // LETTERS
 
     @cached_property
     def records(self) -> Sequence[TrialRecord]:
@@ -38,6 +48,15 @@ class Look:
                 self._made[what] = make(Results(self.sweep, self.records))
             found: T = self._made[what]  # type: ignore[assignment]  # each ``what`` has one ``make``
             return found
+
+    def leaderboard(self, top: int) -> Leaderboard:
+        """The ``top`` best configurations. Only the longest of these is kept, which others begin."""
+        with self._lock:
+            known = self._leading
+            if known is None or len(known.rows) < min(top, known.ranked):
+                most = top if known is None else max(top, 2 * len(known.rows))  # few steps, whatever is asked for
+                known = self._leading = leaders(Results(self.sweep, self.records), most)
+        return replace(known, rows=known.rows[:top])
 
 
 class Kept:
@@ -81,6 +100,6 @@ class Kept:
                 return other
             self._looks[look.sweep.id] = look
             self._looks.move_to_end(look.sweep.id)
-            while len(self._looks) > 1 and sum(kept.position for kept in self._looks.values()) > MOST:
+            while len(self._looks) > 1 and sum(kept.weight for kept in self._looks.values()) > MOST:
                 self._looks.popitem(last=False)
             return look

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 from tuner.analysis.curves import to_curves
 from tuner.analysis.export import to_csv, to_yaml
-from tuner.analysis.leaderboard import Leaderboard, leaders
-from tuner.analysis.results import Results
+from tuner.analysis.leaderboard import Leaderboard
 from tuner.analysis.rungs import rungs
 from tuner.analysis.summary import summaries
 from tuner.client.client import BETWEEN, Client, Form
+from tuner.client.derived import best, curve
 from tuner.client.kept import Kept, Look
 from tuner.client.results import Best, Curve, Driver, Page, Shown, Standing, T, Told
 from tuner.client.schedules import PAGE, SpecLike
-from tuner.errors import TunerError, UsageError
+from tuner.errors import UsageError
 from tuner.ledger import Job, JobState, SqlLedger, SweepState, SweepSummary, open_ledger
 from tuner.trial import State, Sweep, TrialRecord
 
@@ -94,15 +94,12 @@ class Local(Client):
         """See Client."""
         look = self._look(sweep)
         found = look.sweep.id
-        leading, optimizers = look.made(
-            ("shown", top), lambda results: (leaders(results, top), tuple(summaries(results, "optimizer")))
-        )
         return Shown(
             sweep=look.sweep,
             summary=self._ledger.summary(found),
             job=self._ledger.queue.find(found),
-            leaderboard=leading,
-            optimizers=optimizers,
+            leaderboard=look.leaderboard(top),
+            optimizers=look.made("optimizers", lambda results: tuple(summaries(results, "optimizer"))),
             rungs=tuple(rungs(look.records)),
             failure=next((record for record in look.records if record.state is State.FAILED), None),
             accepted=tuple(self._ledger.acceptances(found)),
@@ -133,15 +130,15 @@ class Local(Client):
         name = metric or found.objectives[0].metric
         records = self._ledger.pages.trials(found.id, after=_index(after), limit=limit + 1, curves=True)
         page = _page(records, limit, lambda record: str(record.spec.index))
-        return Page(items=tuple(_curve(record, name) for record in page.items), next=page.next)
+        return Page(items=tuple(curve(record, name) for record in page.items), next=page.next)
 
     def best(self, sweep: str) -> Best:
         """See Client."""
-        return self._look(sweep).made("best", _best)
+        return self._look(sweep).made("best", best)
 
     def leaderboard(self, sweep: str, *, top: int = 10) -> Leaderboard:
         """See Client."""
-        return self._look(sweep).made(("leaderboard", top), lambda results: leaders(results, top))
+        return self._look(sweep).leaderboard(top)
 
     def compare(self, sweeps: Sequence[str]) -> Comparison:
         """See Client."""
@@ -263,21 +260,6 @@ def _webhook() -> Webhook:
     return Webhook.of_environment()
 
 
-def _best(results: Results) -> Best:
-    sweep, winner = results.sweep, results.winner
-    if winner is None:
-        raise TunerError(f"{sweep.id}: no trial has completed yet, so nothing has won")
-    return Best(
-        sweep=sweep.id,
-        objectives=sweep.objectives,
-        trials=tuple(trial.spec.index for trial in winner.trials),
-        values=winner.estimates,
-        params=winner.params,
-        front=tuple(place.configuration.trials[0].spec.index for place in results.ranking if place.rank == 1),
-        space=to_yaml(winner.trials[0]),
-    )
-
-
 def _page(found: Sequence[T], limit: int, cursor: Callable[[T], str]) -> Page[T]:
     """The page that ``found``, of one item more than the page may have, begins with."""
     items = tuple(found[:limit])
@@ -290,17 +272,6 @@ def _index(after: str | None) -> int:
     if not after.isascii() or not after.isdigit() or len(after) > 9:
         raise UsageError(f"after: expected the number of a trial, got {after!r}")
     return int(after)
-
-
-def _curve(record: TrialRecord, metric: str) -> Curve:
-    points = [(point.step, point.metrics[metric]) for point in record.curve if metric in point.metrics]
-    return Curve(
-        trial=record.spec.index,
-        state=record.state,
-        optimizer=str(record.spec.params.get("optimizer", "unknown")),
-        steps=tuple(step for step, _ in points),
-        values=tuple(value for _, value in points),
-    )
 
 
 def _read(spec: SpecLike) -> tuple[SweepSpec, str]:

@@ -95,10 +95,10 @@ class LocalSchedules(Schedules):
 
 
 def text_of(spec: str | Mapping[str, object]) -> str:
-    """A spec that lies in no file as YAML."""
+    """A spec that lies in no file as YAML. Raises SpecError where no document could say it."""
     if isinstance(spec, str):
         return spec
-    return yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(document.copy_plain(spec, SOURCE), sort_keys=False, allow_unicode=True)
 
 
 def _scheduled(of: Recurring) -> Scheduled:

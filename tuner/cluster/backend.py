@@ -33,7 +33,8 @@ class Setting:
 
     def environment(self) -> dict[str, str]:
         """Variables for a driver. The store's URL may hold a password: it is no one's business on a command line."""
-        return {"TUNER_STORE": self.store} | ({"MLFLOW_TRACKING_URI": self.mlflow} if self.mlflow else {})
+        own = {"TUNER_STORE": self.store, "TUNER_SERVER": "", "TUNER_TOKEN": ""}  # it drives, and asks no service
+        return own | ({"MLFLOW_TRACKING_URI": self.mlflow} if self.mlflow else {})
 
 
 class Backend(Protocol):

@@ -20,7 +20,8 @@ from tuner.errors import ExecutorError
 from tuner.ledger import Job
 
 SECONDS = 10.0  # for one answer
-_ALIVE = frozenset({"PENDING", "RUNNING"})
+_ALIVE = ("PENDING", "RUNNING")
+_ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
 class RayJobs:
@@ -60,17 +61,18 @@ class RayJobs:
             if answer.status_code == httpx2.codes.NOT_FOUND:
                 return "gone"
             known = answer.raise_for_status().json()
-        except (httpx2.HTTPError, ValueError):
-            return "unseen"
-        if known["status"] in _ALIVE:
-            return "alive"
-        return "refused" if known.get("driver_exit_code") == REFUSED else "gone"
+            status, code = known["status"], known.get("driver_exit_code")
+        except (httpx2.HTTPError, OSError, ValueError, KeyError, TypeError, AttributeError):
+            return "unseen"  # what answers there need not be a cluster
+        if status in _ENDED:
+            return "refused" if code == REFUSED else "gone"
+        return "alive" if status in _ALIVE else "unseen"
 
     def stop(self, runner: Mapping[str, Any], *, hard: bool) -> None:  # noqa: ARG002 - the cluster kills by itself
         """Ask the cluster to stop a job: politely first, after the runner's time of grace by force."""
         try:
             self._call(runner["address"], "POST", f"{runner['job']}/stop")
-        except httpx2.HTTPError:  # asked again when the time of grace is over
+        except (httpx2.HTTPError, OSError):  # asked again when the time of grace is over
             return
 
     def words(self, job: Job) -> str:
@@ -79,7 +81,7 @@ class RayJobs:
         try:
             answer = self._call(runner["address"], "GET", f"{runner['job']}/logs").raise_for_status()
             return last_words(str(answer.json()["logs"]))
-        except (httpx2.HTTPError, ValueError, KeyError) as error:
+        except (httpx2.HTTPError, OSError, ValueError, KeyError, TypeError) as error:
             return f"no log from the Ray cluster: {error}"
 
     def _call(self, address: str, method: str, path: str, **content: Any) -> httpx2.Response:

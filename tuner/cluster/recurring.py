@@ -6,9 +6,11 @@ once. So any number of schedulers may run, be stopped at any moment, and see clo
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from tuner import spec as specs
@@ -18,7 +20,7 @@ from tuner.cluster import calendar
 from tuner.cluster.submission import check_target, drafted
 from tuner.cluster.templates import filled
 from tuner.cluster.webhook import Webhook
-from tuner.errors import StoreError, TunerError, UsageError
+from tuner.errors import StoreError, TunerError, UnknownNameError, UsageError
 from tuner.ledger import Firing, NewSweep, Recurring, SqlLedger
 from tuner.spec import SweepSpec
 
@@ -26,8 +28,10 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 NO_FOLDER = "it was given without a folder in which its files could be looked for"
 LONGEST = 7 * 86_400.0  # seconds that can be caught up with
 ON_TIME = 60.0  # seconds that nobody calls late
+TELLING = 10.0  # seconds of a turn after which no other end is told in it: the calendar comes first
 HISTORY = 100  # how far back the run before is looked for
 Draft = Callable[[Recurring, float, int], NewSweep]
+_log = logging.getLogger(__name__)
 
 
 def due_sweep(recurring: Recurring, due_at: float, run: int) -> NewSweep:
@@ -68,13 +72,13 @@ def add_recurring(ledger: SqlLedger, recurring: Recurring, webhook: Webhook) -> 
     return sample
 
 
-def run_now(ledger: SqlLedger, name: str, at: float) -> Firing:
-    """Queue a recurring sweep now, beside its calendar. Raises as ``due_sweep`` does."""
+def run_now(ledger: SqlLedger, name: str, at: float, draft: Draft = due_sweep) -> Firing:
+    """Queue a recurring sweep now, beside its calendar. Raises as ``draft`` does, which makes the sweep."""
     recurring = ledger.recurring.get(name)
     while (run := ledger.recurring.run(name, at)) is None:  # somebody else did the same, in the same microsecond
         at = time.time()
-    fired = ledger.recurring.fire(name, at, due_sweep(recurring, at, run), at, by_hand=True)
-    return fired or run_now(ledger, name, time.time())
+    fired = ledger.recurring.fire(name, at, draft(recurring, at, run), at, by_hand=True)
+    return fired or run_now(ledger, name, time.time(), draft)
 
 
 class Scheduler:
@@ -89,17 +93,43 @@ class Scheduler:
         draft: Draft = due_sweep,
     ) -> None:
         self._ledger, self._webhook, self._clock, self._draft = ledger, webhook, clock, draft
+        self._faults: dict[str, str] = {}  # of this program, by recurring sweep, as they were last said
 
-    def turn(self) -> None:
-        """Queue what is due, then tell what has ended. Raises StoreError where the ledger fails."""
+    def turn(self, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Queue what is due, then tell what has ended, as far as there is time. Raises StoreError.
+
+        ``is_over`` says that nothing more is to be begun.
+        """
         for recurring in self._ledger.recurring.all():
+            if is_over():
+                return
             if not recurring.is_paused:
-                self._decide(recurring)
+                self._guard(recurring)
+        began = time.monotonic()
         for firing in self._ledger.recurring.untold():
-            if self._ledger.recurring.claim(firing, self._clock()):
-                self._tell(firing)
+            if is_over() or time.monotonic() - began > TELLING:
+                return
+            with suppress(UnknownNameError):  # somebody removed it meanwhile
+                if self._ledger.recurring.claim(firing, self._clock()):
+                    self._tell(firing)
 
     # ------------------------------------------------------------ what is due
+
+    def _guard(self, recurring: Recurring) -> None:
+        """Decide; where this program fails at that, the others do not suffer from it."""
+        try:
+            self._decide(recurring)
+        except StoreError:
+            raise
+        except UnknownNameError:  # somebody removed it meanwhile
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, other recurring sweeps go on
+            said = f"{type(error).__name__}: {error}"
+            if self._faults.get(recurring.name) != said:
+                self._faults[recurring.name] = said
+                _log.exception("what is due of %s cannot be decided", recurring.name)
+        else:
+            self._faults.pop(recurring.name, None)
 
     def _decide(self, recurring: Recurring) -> None:
         """Queue what is due, and what was due while nobody looked, as far as it is to be caught up with.
@@ -135,6 +165,9 @@ class Scheduler:
             raise
         except TunerError as error:
             known.pass_over(recurring.name, due_at, "refused", str(error), self._clock())
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next due time may do better
+            _log.exception("%s cannot be prepared", recurring.name)
+            known.pass_over(recurring.name, due_at, "refused", f"{type(error).__name__}: {error}", self._clock())
         else:
             known.fire(recurring.name, due_at, new, self._clock())
 
@@ -142,6 +175,17 @@ class Scheduler:
 
     def _tell(self, firing: Firing) -> None:
         recurring = self._ledger.recurring.get(firing.schedule)
+        try:
+            note, told = self._told(recurring, firing)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others are told
+            _log.exception("what came of %s cannot be told", firing.sweep or firing.schedule)
+            note, told = firing.note, f"not told: {type(error).__name__}: {error}"
+        self._ledger.recurring.tell(firing, note, told)
+
+    def _told(self, recurring: Recurring, firing: Firing) -> tuple[str, str]:
+        """What came of a due time, and how telling it went."""
         note, is_real = firing.note, False
         if firing.sweep is not None:
             found = change(self._run(firing.sweep), self._before(firing))
@@ -160,7 +204,7 @@ class Scheduler:
                     "text": f"{firing.sweep or firing.schedule} ({due}) {firing.state or firing.decision}: {note}",
                 },
             )
-        self._ledger.recurring.tell(firing, note, told)
+        return note, told
 
     def _before(self, firing: Firing) -> Run | None:
         """The last run before that one that was done."""

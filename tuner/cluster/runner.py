@@ -7,6 +7,7 @@ word is started again, a few times.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,6 +24,7 @@ MAX_LOSSES = 3  # runs in a row that may end without a word
 LASTING = 600.0  # seconds of a run after which its end counts as the first one again
 SILENCE = 90.0  # seconds after which a driver that nobody sees, and that holds no lease, is given up
 MANY = 10_000  # jobs that run at once, at most
+_log = logging.getLogger(__name__)
 
 
 class Runner:
@@ -36,13 +38,14 @@ class Runner:
             "ray": RayJobs(setting),
         }
         self._asked: dict[tuple[str, int], float] = {}  # when a run was asked to stop, by the monotonic clock
+        self._faults: dict[tuple[str, int], str] = {}  # of this program, at a run, as they were last said
 
     def turn(self) -> None:
         """Look after every job that runs, then start those that may. Raises StoreError where the ledger fails."""
         queue = self._ledger.queue
         with self._here.at_work():
             for job in queue.jobs(state="running", limit=MANY):
-                self._look_after(job)
+                self._guard(job)
             room = {"limit": self._setting.concurrency, "per_owner": self._setting.per_owner}
             while job_taken := queue.take(self._here, **room, at=self._clock()):
                 self._begin(job_taken)
@@ -61,8 +64,28 @@ class Runner:
             raise
         except (OSError, TunerError) as error:
             self._lost(job, f"it cannot be started: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, other jobs go on
+            _log.exception("%s cannot be started", job.sweep)
+            self._lost(job, f"it cannot be started: {type(error).__name__}: {error}")
 
     # ------------------------------------------------------------ looking after
+
+    def _guard(self, job: Job) -> None:
+        """Look after a job; where this program fails at that, go on with the others, and give it up once it is silent.
+
+        Raises StoreError.
+        """
+        try:
+            self._look_after(job)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, other jobs go on
+            said = f"{type(error).__name__}: {error}"
+            if self._faults.get((job.sweep, job.runs)) != said:
+                self._faults[job.sweep, job.runs] = said
+                _log.exception("%s cannot be looked after", job.sweep)
+            if self._is_silent(job):
+                self._lost(job, f"it cannot be looked after: {said}")
 
     def _look_after(self, job: Job) -> None:
         runner = job.runner or {"kind": "starting"}
@@ -109,6 +132,8 @@ class Runner:
         elif now.asked is not None:
             self._ended(now, ENDS[now.asked], "")
         elif now.is_driven:
+            if (now.runner or {}).get("kind") == "ray":  # its lease may be that of its own dead driver
+                return
             self._ended(now, "queued", "somebody else runs it; it waits until that is over")
         elif refused or now.status == "failed":
             self._ended(now, "failed", backend.words(now))
@@ -126,4 +151,5 @@ class Runner:
 
     def _ended(self, job: Job, state: JobState, note: str, *, losses: int = 0) -> None:
         self._asked.pop((job.sweep, job.runs), None)
+        self._faults.pop((job.sweep, job.runs), None)
         self._ledger.queue.ended(job, state, note, self._clock(), losses=losses)

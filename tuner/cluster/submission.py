@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from urllib.parse import urlsplit
 
 from tuner import wiring
+from tuner.cluster import address
 from tuner.errors import UsageError
 from tuner.ledger import LOCAL, NewSweep, SqlLedger
 from tuner.spec import SweepSpec
@@ -44,14 +44,14 @@ def check_target(target: str, ledger: SqlLedger) -> None:
     """Raise UsageError unless ``target`` is ``local`` or a Ray cluster whose jobs can reach the ledger."""
     if target == LOCAL:
         return
-    parts = urlsplit(target)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+    parts = address.read(target)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.host or parts.userinfo:
         raise UsageError(
             f"target: expected {LOCAL} or the address of a Ray cluster's dashboard such as http://head:8265, "
             f"got {target.rpartition('@')[2]!r}"
         )
-    if ledger.is_file and parts.hostname not in _HERE:
+    if ledger.is_file and parts.host not in _HERE:
         raise UsageError(
-            f"target: a sweep on {parts.hostname} needs a store that {parts.hostname} can reach; a SQLite file is "
+            f"target: a sweep on {parts.host} needs a store that {parts.host} can reach; a SQLite file is "
             "not: give a PostgreSQL URL by --store or TUNER_STORE"
         )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
+from collections.abc import Coroutine, Iterable, Mapping
 
 import httpx2
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
+from tuner.cluster import address
 from tuner.errors import UsageError
 
 SECONDS = 5.0  # for each part of an answer
+IN_ALL = 15.0  # seconds for all tries
 TRIES = 3
 VARIABLE = "TUNER_WEBHOOK_HOSTS"
 
@@ -23,7 +25,9 @@ class _Again(Exception):  # noqa: N818 - a reason to try again, no error of anyb
 class Webhook:
     """Posts JSON to the hosts in ``hosts``, over https, following no redirect."""
 
-    def __init__(self, hosts: Iterable[str], transport: httpx2.BaseTransport | None = None, pause: float = 1.0) -> None:
+    def __init__(
+        self, hosts: Iterable[str], transport: httpx2.AsyncBaseTransport | None = None, pause: float = 1.0
+    ) -> None:
         self._hosts = frozenset(host.lower() for host in hosts)
         self._transport, self._pause = transport, pause
 
@@ -34,37 +38,45 @@ class Webhook:
 
     def check(self, url: str) -> None:
         """Raise UsageError for an address that is never told anything."""
-        parts = urlsplit(url)
-        if parts.scheme != "https" or not parts.hostname or parts.username is not None:
-            raise UsageError(f"webhook: expected an address that begins with https://, got {_shown(url)!r}")
-        if parts.hostname not in self._hosts:
+        parts = address.read(url)
+        if parts is None:
+            raise UsageError(
+                "webhook: expected an address that begins with https://, has a port from 1 to 65535, if any, and no "
+                "control characters; got one that cannot be read"
+            )
+        if parts.scheme != "https" or not parts.host or parts.userinfo:
+            shown = f"{parts.scheme}://{parts.host}/..." if parts.scheme else url[:40]
+            raise UsageError(f"webhook: expected an address that begins with https://, got {shown!r}")
+        if parts.host not in self._hosts:
             allowed = ", ".join(sorted(self._hosts)) or "none"
             raise UsageError(
-                f"webhook: {parts.hostname} is not an allowed host (allowed: {allowed}); "
+                f"webhook: {parts.host} is not an allowed host (allowed: {allowed}); "
                 f"{VARIABLE} lists them, where sweeps are scheduled and where they are run"
             )
 
     def tell(self, url: str, what: Mapping[str, object]) -> str:
-        """Post ``what``; how that went, in a few words."""
+        """Post ``what``, within ``IN_ALL`` seconds whatever the host does; how that went, in a few words."""
         try:
             self.check(url)
         except UsageError as error:
             return str(error)
-        tries = Retrying(
+        tries = AsyncRetrying(
             stop=stop_after_attempt(TRIES),
             wait=wait_exponential(self._pause, max=10 * self._pause),
             retry=retry_if_exception_type((httpx2.TransportError, _Again)),
             reraise=True,
         )
-        host = urlsplit(url).hostname
+        host = httpx2.URL(url).host
         try:
-            return f"{host} answered {tries(self._post, url, what)}"
+            return f"{host} answered {_within(IN_ALL, tries(self._post, url, what))}"
+        except TimeoutError:
+            return f"{host} was not reached in {IN_ALL:g} s"
         except (httpx2.HTTPError, _Again) as error:
             return f"{host} was not reached in {TRIES} tries: {error or type(error).__name__}"
 
-    def _post(self, url: str, what: Mapping[str, object]) -> int:
-        with (
-            httpx2.Client(timeout=SECONDS, transport=self._transport) as client,
+    async def _post(self, url: str, what: Mapping[str, object]) -> int:
+        async with (
+            httpx2.AsyncClient(timeout=SECONDS, transport=self._transport) as client,
             client.stream("POST", url, json=what) as answer,  # what it says is not read, however long it is
         ):
             if answer.status_code == httpx2.codes.TOO_MANY_REQUESTS or answer.is_server_error:
@@ -72,7 +84,11 @@ class Webhook:
             return answer.status_code
 
 
-def _shown(url: str) -> str:
-    """An address without what may be secret in it: a webhook's path often is its password."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}/..." if parts.scheme else url[:40]
+def _within(seconds: float, work: Coroutine[object, object, int]) -> int:
+    """What ``work`` comes to. Raises TimeoutError after so many seconds, be it stuck in the look-up of a name."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(asyncio.wait_for(work, seconds))
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()  # where `asyncio.run` would wait for threads that look up names

@@ -25,7 +25,10 @@ class Work:
         self._over = threading.Event()
         self._threads = [
             threading.Thread(target=self._keep, args=(turn,), name=f"tuner-{name}", daemon=True)
-            for name, turn in {"runner": runner.turn, "scheduler": scheduler.turn}.items()
+            for name, turn in {
+                "runner": runner.turn,
+                "scheduler": lambda: scheduler.turn(self._over.is_set),
+            }.items()
         ]
 
     def __enter__(self) -> Self:

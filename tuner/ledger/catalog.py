@@ -83,10 +83,10 @@ def set_status(connection: Connection, sweep: str, epoch: int, status: Status, a
     connection.execute(update(sweeps).where(sweeps.c.id == sweep).values(status=status))
 
 
-def begin(connection: Connection, sweep: str, epoch: int, environment: Mapping[str, object], at: float) -> Sweep:
-    """Record what a sweep that was queued runs on. Raises as ``set_status`` does."""
+def change(connection: Connection, sweep: str, epoch: int, facts: Row, at: float) -> Sweep:
+    """Record what a sweep goes on with. Raises as ``set_status`` does."""
     claim(connection, sweep, epoch, 0, at)
-    connection.execute(update(sweeps).where(sweeps.c.id == sweep).values(environment=dict(environment)))
+    connection.execute(update(sweeps).where(sweeps.c.id == sweep).values(**facts))
     return load(connection, sweep)
 
 

@@ -148,7 +148,8 @@ class SqlLedger:
     def begin(self, sweep: str, environment: Mapping[str, object], at: float) -> Sweep:
         """Record what a sweep runs on that was queued without saying so; the sweep as it is now on record."""
         epoch = self._epochs.get(sweep, 0)
-        return self._write(lambda connection: catalog.begin(connection, sweep, epoch, environment, at))
+        now = {"environment": dict(environment)}
+        return self._write(lambda connection: catalog.change(connection, sweep, epoch, now, at))
 
     def load(self, sweep: str) -> Sweep:
         """The sweep of that id; else the latest of that name, or of the one name that begins so."""
@@ -184,10 +185,24 @@ class SqlLedger:
         """What ``place``, somewhere outside the ledger, has yet to be told of a sweep that is leased here."""
         return Delivery(self._read, self._write, sweep, self._epochs.get(sweep, 0), place)
 
-    def accept_changes(self, sweep: str, changes: Sequence[str], at: float) -> None:
-        """Record that the sweep goes on although these ``changes`` were found since it was begun."""
+    def accept_changes(
+        self,
+        sweep: str,
+        changes: Sequence[str],
+        *,
+        environment: Mapping[str, object],
+        spec: Mapping[str, object],
+        at: float,
+    ) -> Sweep:
+        """Record that the sweep goes on although these ``changes`` were found, with what it goes on with instead."""
         epoch = self._epochs.get(sweep, 0)
-        self._write(lambda connection: acceptances.add(connection, sweep, epoch, changes, at))
+        now = {"environment": dict(environment), "spec": dict(spec)}
+
+        def work(connection: Connection) -> Sweep:
+            acceptances.add(connection, sweep, epoch, changes, at)
+            return catalog.change(connection, sweep, epoch, now, at)
+
+        return self._write(work)
 
     def acceptances(self, sweep: str) -> list[Acceptance]:
         """The changes that were accepted when the sweep went on, the oldest first."""

@@ -16,7 +16,7 @@ from limits.strategies import MovingWindowRateLimiter
 
 from tuner.ledger.tokens import Role, SqlTokens
 
-FAILURES = 10  # wrong tokens a minute from one address; then none of its tokens is looked at for a while
+FAILURES = 10  # wrong tokens a minute from one address that are told so and recorded; others are told to wait
 LOCAL_NAME = "local"  # who asks a service on this machine that has no tokens
 BEARER = HTTPBearer(auto_error=False, description="A token of `tuner token add`.")
 
@@ -42,22 +42,34 @@ class Access:
         self._limit = RateLimitItemPerMinute(FAILURES)
         self._failures = MovingWindowRateLimiter(MemoryStorage())
 
-    def caller(self, secret: str | None, origin: str) -> Caller:
-        """Who brings this token. Raises HTTPException: 401 for none or a wrong one, 429 after too many wrong ones."""
+    def caller(self, request: Request, secret: str | None) -> Caller:
+        """Who brings this token, which the request's ``state`` then tells, or that it was refused.
+
+        A right one opens whatever others from its address bring: many share the address of a proxy. Raises
+        HTTPException: 401 for none or a wrong one, 429 after too many wrong ones.
+        """
+        origin = origin_of(request.scope)
+        found = self._found(secret, origin)
+        if found is None:
+            request.state.is_refused = True
+            raise self._refusal(_neighbourhood(origin))
+        request.state.caller = found.name
+        return found
+
+    def _found(self, secret: str | None, origin: str) -> Caller | None:
         if secret is None:
             if self._is_private and not self._tokens.tokens():
                 return Caller(LOCAL_NAME, Role.ADMIN, origin)
             raise _unknown("expected a token; send it as `Authorization: Bearer TOKEN`")
-        neighbourhood = _neighbourhood(origin)
-        if not self._failures.test(self._limit, neighbourhood):
-            left = self._failures.get_window_stats(self._limit, neighbourhood).reset_time - time.time()
-            seconds = str(max(1, math.ceil(left)))
-            raise HTTPException(429, f"too many wrong tokens; wait {seconds} s", {"Retry-After": seconds})
         token = self._tokens.check(secret, time.time())
-        if token is None:
-            self._failures.hit(self._limit, neighbourhood)
-            raise _unknown("the token is wrong, revoked or expired; `tuner token add` makes one")
-        return Caller(token.name, token.role, origin)
+        return None if token is None else Caller(token.name, token.role, origin)
+
+    def _refusal(self, neighbourhood: str) -> HTTPException:
+        if self._failures.hit(self._limit, neighbourhood):
+            return _unknown("the token is wrong, revoked or expired; `tuner token add` makes one")
+        left = self._failures.get_window_stats(self._limit, neighbourhood).reset_time - time.time()
+        seconds = str(max(1, math.ceil(left)))
+        return HTTPException(429, f"too many wrong tokens; wait {seconds} s", {"Retry-After": seconds})
 
 
 class Needs:
@@ -71,8 +83,7 @@ class Needs:
     ) -> Caller:
         """The caller. Raises HTTPException where there is none, or one that may not."""
         access: Access = request.app.state.service.access
-        caller = access.caller(credentials.credentials if credentials else None, origin_of(request.scope))
-        request.state.caller = caller.name
+        caller = access.caller(request, credentials.credentials if credentials else None)
         if not caller.role.covers(self.role):
             raise HTTPException(403, f"expected a token with the role {self.role.value}, got {caller.role.value}")
         return caller

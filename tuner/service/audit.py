@@ -1,4 +1,4 @@
-"""The audit log: every request that asks for a change, and every refusal of somebody who showed a token."""
+"""The audit log: whatever somebody known asked to have changed or was forbidden, and every token that was refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 import time
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tuner.errors import StoreError
@@ -58,7 +57,8 @@ class Audit:
 
 
 def _is_kept(scope: Scope, status: int) -> bool:
-    """429 is not: whoever guesses tokens must not fill the log."""
-    if status == 429 or (status == 401 and "authorization" not in Headers(scope=scope)):
-        return False
-    return scope["method"] not in SAFE or status in (401, 403)
+    """What nobody known asked for is not, nor 429: strangers must not fill the log."""
+    state = scope.get("state", {})
+    if "caller" in state:
+        return scope["method"] not in SAFE or status == 403
+    return "is_refused" in state and status != 429

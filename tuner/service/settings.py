@@ -14,6 +14,7 @@ from tuner.tracking.mlflow_link import MlflowPages
 
 MAX_BODY = 256 * 1024  # bytes of a request; a spec has some 2,000
 STREAMS = 200  # clients that may listen to events at a time
+STREAMS_EACH = 20  # of them with the same token
 AGE = 0.5  # seconds by which what is told of a running sweep may be late
 THREADS = 12  # requests that may be at the database at a time; as many connections are kept open at most
 AT_HOME = ("localhost", "127.0.0.1", "[::1]")

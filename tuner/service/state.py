@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from tuner.service.gallery import Gallery
 from tuner.service.measures import Measures
 from tuner.service.problems import RETRY_SECONDS
 from tuner.service.sessions import Sessions
-from tuner.service.settings import AGE, STREAMS, Settings
+from tuner.service.settings import AGE, STREAMS, STREAMS_EACH, Settings
 
 
 @dataclass(slots=True)
@@ -40,7 +41,7 @@ class Service:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     drawing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     preparing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
-    streams: int = 0
+    listeners: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, ledger: SqlLedger, settings: Settings) -> Service:
@@ -57,28 +58,35 @@ class Service:
         """What answers requests, on behalf of ``owner``."""
         return Local.of(self.desk, owner)
 
+    @property
+    def streams(self) -> int:
+        """How many clients listen."""
+        return self.listeners.total()
+
     @contextmanager
-    def streaming(self) -> Iterator[None]:
-        """While the block runs, one more client listens."""
-        self.streams += 1
+    def streaming(self, who: str) -> Iterator[None]:
+        """While the block runs, ``who`` listens once more. To be entered on the event loop alone, which counts.
+
+        Raises HTTPException where as many listen as may, of all or with that name.
+        """
+        again = {"Retry-After": str(RETRY_SECONDS)}
+        if self.listeners[who] >= STREAMS_EACH:
+            raise HTTPException(429, f"{who} listens {STREAMS_EACH} times already; end one and try again", again)
+        if self.streams >= STREAMS:
+            raise HTTPException(503, f"{STREAMS} clients listen already; try again", again)
+        self.listeners[who] += 1
         self.measures.streams.inc()
         try:
             yield
         finally:
-            self.streams -= 1
+            self.listeners[who] -= 1
+            self.listeners += Counter()  # forgets who listens no more
             self.measures.streams.dec()
 
     async def rest(self, seconds: float) -> None:
         """Wait so long, or until the service is about to end."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.stopping.wait(), seconds)
-
-    def refuse_more_streams(self) -> None:
-        """Raise HTTPException where as many clients listen as may."""
-        if self.streams >= STREAMS:
-            raise HTTPException(
-                503, f"{STREAMS} clients listen already; try again", {"Retry-After": str(RETRY_SECONDS)}
-            )
 
 
 def the_service(request: Request) -> Service:

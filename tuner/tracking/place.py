@@ -96,9 +96,9 @@ class Carrier:
 
     def close(self) -> None:
         """Give back connections; the next delivery opens new ones."""
-        if self._view:
-            self._view.close()
-            self._view = None
+        view, self._view = self._view, None  # first, as another thread may do the same
+        if view:
+            view.close()
 
     def _connected(self) -> View:
         if self._view is None:

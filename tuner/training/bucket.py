@@ -182,16 +182,17 @@ class Bucket:
         if form == LOOPED:
             return self._looped()
         if form == SINGLE:
+            found = {row: compiled[1](*self._arguments(slice(row, row + 1))) for row in self.slots}
             losses = self._sums.new_zeros(self.rows)
-            for row in self.slots:
-                losses[row] = self._run(compiled[1], slice(row, row + 1))[0]
+            for row, one in found.items():  # not before all have been computed: one that raises changes nothing
+                losses[row] = self._put(slice(row, row + 1), *one)[0]
             return losses, {}
-        run = compiled[self.rows] if form == COMPILED else self.structure.program.gradients
-        return torch.where(self._taken, self._run(run, slice(self.rows)).double(), 0.0), {}
+        run: Gradients = compiled[self.rows] if form == COMPILED else self.structure.program.gradients
+        everyone = slice(self.rows)
+        return torch.where(self._taken, self._put(everyone, *run(*self._arguments(everyone))).double(), 0.0), {}
 
-    def _run(self, run: Gradients, rows: slice) -> Tensor:
-        """The losses of neighbouring rows; their gradients and buffers are put where they belong."""
-        losses, grads, buffers = run(*self._arguments(rows))
+    def _put(self, rows: slice, losses: Tensor, grads: Tensor, buffers: Sequence[Tensor]) -> Tensor:
+        """Put the gradients and buffers of neighbouring rows where they belong; their losses."""
         self.population.grads[rows] = grads
         for ours, new in zip(self._buffers, buffers, strict=True):
             ours[rows] = new

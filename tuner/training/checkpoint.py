@@ -36,9 +36,9 @@ class Row:
     saved: Saved
 
 
-def folder_of(output: Path, sweep: str) -> Path:
-    """Where the checkpoints of a sweep lie."""
-    return output / sweep / "checkpoints"
+def folder_of(output: Path, sweep: str, key: str = "") -> Path:
+    """Where the checkpoints of a sweep lie; ``key`` tells it from a sweep of the same id in another ledger."""
+    return output / sweep / (f"checkpoints-{key}" if key else "checkpoints")
 
 
 def write(folder: Path, rows: Sequence[Row]) -> Path:

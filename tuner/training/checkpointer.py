@@ -22,13 +22,18 @@ from tuner.trial import Checkpointed, TrialSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoints:
-    """Every ``every`` seconds, rows go to ``<output>/<sweep>/checkpoints``, which is there for all engines of a sweep.
+    """Every ``every`` seconds, rows go to ``<output>/<sweep>/checkpoints-<key>``, which all engines of a sweep share.
 
     The folder is not made here: where it is missing, others would not find what lies in it.
     """
 
     every: float = math.inf
     output: str = ""
+    key: str = ""
+
+    def folder(self, sweep: str) -> Path:
+        """That of a sweep."""
+        return folder_of(Path(self.output), sweep, self.key)
 
 
 NEVER = Checkpoints()
@@ -50,7 +55,7 @@ class Checkpointer:
 
     def __init__(self, plan: Checkpoints, clock: Callable[[], float]) -> None:
         self.warnings: deque[str] = deque()
-        self._every, self._output, self._clock = plan.every, Path(plan.output), clock
+        self._every, self._folder, self._clock = plan.every, plan.folder, clock
         self._shelf = Shelf(self.warnings.append)
         self._next = time.monotonic() + plan.every
         self._resting: dict[int, tuple[TrialSpec, Saved]] = {}  # those that paused since the last time
@@ -69,7 +74,7 @@ class Checkpointer:
 
     def recall(self, trial: TrialSpec) -> Saved | None:
         """The state that an attempt goes on from, if a sound file holds it."""
-        return self._shelf.find(folder_of(self._output, trial.sweep), trial)
+        return self._shelf.find(self._folder(trial.sweep), trial)
 
     def advance(self, rows: Callable[[], Sequence[Row]], is_here: Callable[[int], bool]) -> list[Checkpointed]:
         """Have ``rows()``, those in training, written if it is time; what has come to disk since the last call.
@@ -91,7 +96,7 @@ class Checkpointer:
 
     def _write(self, batches: list[_Batch]) -> list[_Batch]:
         for batch in batches:
-            folder = folder_of(self._output, batch.rows[0].attempts[0].sweep)
+            folder = self._folder(batch.rows[0].attempts[0].sweep)
             try:
                 batch.path = write(folder, batch.rows)
             except Exception as error:  # noqa: BLE001 - whatever it is, training goes on and the next time may be better

@@ -34,7 +34,7 @@ class Unrolled(TorchFunctionMode):
 
 def _is_plain(args: Sequence[Any]) -> bool:
     """Whether the arguments are those of whole sequences, without dropout."""
-    if len(args) != 9 or not isinstance(args[2], list | tuple):
+    if len(args) != 9 or isinstance(args[3], list | tuple):  # of packed sequences, the weights come fourth
         return False
     dropout, training = args[5:7]
     return not (dropout and training)

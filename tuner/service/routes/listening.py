@@ -45,10 +45,10 @@ EVENT: dict[str, Any] = {
 }
 
 
-def found(the: The, _: Reader, sweep: SweepId) -> str:
+async def found(the: The, caller: Reader, sweep: SweepId) -> AsyncIterator[str]:
     """The id of a sweep that is there, for somebody who may listen to it: answered before the stream begins."""
-    the.refuse_more_streams()
-    return the.ledger.load(sweep).id
+    with the.streaming(caller.name):  # until the stream has ended
+        yield (await run_in_threadpool(the.ledger.load, sweep)).id
 
 
 @router.get(
@@ -74,28 +74,27 @@ async def events(
 
 
 async def _told(the: Service, sweep: str, after: int, *, follow: bool) -> AsyncIterator[bytes]:
-    with the.streaming():
-        yield format_sse_event(comment="welcome", retry=RETRY)
-        word, silent = "", 0.0
-        while not the.stopping.is_set():
-            news = await run_in_threadpool(the.ledger.pages.news, sweep, after, SIZE)
-            if news.events:
-                yield b"".join(_event(position, event) for position, event in news.events)
-                silent = 0.0
-            after = news.reached
-            if after < news.recorded:
-                continue
-            if news.word != word:
-                word = news.word
-                yield format_sse_event(data_str=json.dumps({"status": word}), event="status")
-            if not follow or word not in ("queued", "running", "paused"):
-                yield format_sse_event(data_str=json.dumps({"status": word}), event="over")
-                return
-            await the.rest(BETWEEN)
-            silent += BETWEEN
-            if silent >= SILENCE:
-                yield KEEPALIVE_COMMENT
-                silent = 0.0
+    yield format_sse_event(comment="welcome", retry=RETRY)
+    word, silent = "", 0.0
+    while not the.stopping.is_set():
+        news = await run_in_threadpool(the.ledger.pages.news, sweep, after, SIZE)
+        if news.events:
+            yield b"".join(_event(position, event) for position, event in news.events)
+            silent = 0.0
+        after = news.reached
+        if after < news.recorded:
+            continue
+        if news.word != word:
+            word = news.word
+            yield format_sse_event(data_str=json.dumps({"status": word}), event="status")
+        if not follow or word not in ("queued", "running", "paused"):
+            yield format_sse_event(data_str=json.dumps({"status": word}), event="over")
+            return
+        await the.rest(BETWEEN)
+        silent += BETWEEN
+        if silent >= SILENCE:
+            yield KEEPALIVE_COMMENT
+            silent = 0.0
 
 
 def _event(position: int, event: Event) -> bytes:

@@ -9,12 +9,14 @@ from anyio import to_thread
 from fastapi import APIRouter, HTTPException, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from tuner import spec as specs
 from tuner.client import Scheduled
 from tuner.client.local_schedules import SOURCE, text_of
 from tuner.cluster import calendar
-from tuner.cluster.recurring import read_due
+from tuner.cluster.recurring import due_sweep, read_due
+from tuner.cluster.recurring import run_now as fire_now
 from tuner.errors import UsageError
-from tuner.ledger import LOCAL, Firing
+from tuner.ledger import LOCAL, Firing, NewSweep, Recurring
 from tuner.ledger.recurring import Overlap
 from tuner.ledger.tokens import Role
 from tuner.service import admission
@@ -66,8 +68,7 @@ def every(the: The, _: Reader) -> tuple[Scheduled, ...]:
 @router.post("", status_code=201)
 async def add(the: The, caller: Submitter, new: New, response: Response) -> Scheduled:
     """Let a sweep run by the calendar."""
-    if new.target not in the.settings.targets:
-        raise HTTPException(422, f"target: expected one of {', '.join(sorted(the.settings.targets))}")
+    _check_target(the, new.target)
 
     def work() -> Scheduled:
         try:
@@ -112,7 +113,16 @@ async def run_now(the: The, caller: Submitter, name: Name) -> Firing:
 
     def work() -> Firing:
         _check_owner(the, caller, name)
-        return the.client(caller.name).schedules.run_now(name)
+        return fire_now(the.ledger, name, time.time(), draft)
+
+    def draft(recurring: Recurring, due_at: float, run: int) -> NewSweep:
+        """Its sweep; one that was added on this machine may name what nobody may have loaded over HTTP."""
+        _check_target(the, recurring.target)
+        spec, _ = read_due(recurring.spec_text, recurring.source, due_at, recurring.zone, run)
+        if recurring.folder is not None:
+            specs.refuse_own(spec, f"run it on the machine that has its files: `tuner schedule run-now {name}`")
+        admission.check(spec, the.settings.workloads)
+        return due_sweep(recurring, due_at, run)
 
     return await to_thread.run_sync(work, limiter=the.preparing)
 
@@ -126,6 +136,12 @@ def history(
 ) -> tuple[Firing, ...]:
     """What became of its due times, the latest first, and how each run's winner stands to the one before."""
     return the.client().schedules.history(name, limit=limit)
+
+
+def _check_target(the: Service, target: str) -> None:
+    """Raise HTTPException where the service was not given that target."""
+    if target not in the.settings.targets:
+        raise HTTPException(422, f"target: expected one of {', '.join(sorted(the.settings.targets))}")
 
 
 def _check_owner(the: Service, caller: Caller, name: str) -> None:

@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from tuner.service.access import origin_of
 from tuner.service.pages.rendering import page
 from tuner.service.pages.visitors import COOKIE, Form
 from tuner.service.sessions import LIFETIME
@@ -27,14 +26,13 @@ def sign_in(request: Request, the: The, form: Form) -> Response:
     """A session for whoever brings a token that opens something."""
     token, back = form.get("token", "").strip(), _here(form.get("back", "/"))
     try:
-        caller = the.access.caller(token, origin_of(request.scope))
+        the.access.caller(request, token)
     except HTTPException as refusal:
         # 403, where a program would be told 401: nothing is asked for that a browser could bring along by itself.
         code = 403 if refusal.status_code == 401 else refusal.status_code
         headers = {name: value for name, value in (refusal.headers or {}).items() if name == "Retry-After"}
         wrong = str(refusal.detail)
         return page(request, "sign_in.html", None, code=code, headers=headers, back=back, wrong=wrong)
-    request.state.caller = caller.name
     the.sessions.end(request.cookies.get(COOKIE))
     response = RedirectResponse(back, 303)
     response.set_cookie(

@@ -24,10 +24,10 @@ def stamp(the: Service, sweep: str) -> str:
     return f"{news.word} {news.recorded} {(job and job.asked) or ''}".strip()
 
 
-def found(the: The, _: Visitor, sweep: SweepId) -> str:
+async def found(the: The, caller: Visitor, sweep: SweepId) -> AsyncIterator[str]:
     """The id of a sweep that is there, for somebody who may see it: answered before the stream begins."""
-    the.refuse_more_streams()
-    return the.ledger.load(sweep).id
+    with the.streaming(caller.name):  # until the stream has ended
+        yield (await run_in_threadpool(the.ledger.load, sweep)).id
 
 
 @router.get("/sweeps/{sweep}/live", response_class=EventStream)
@@ -37,16 +37,15 @@ async def live(the: The, found: Annotated[str, Depends(found)]) -> EventStream:
 
 
 async def _stamps(the: Service, sweep: str) -> AsyncIterator[bytes]:
-    with the.streaming():
-        yield format_sse_event(comment="welcome", retry=RETRY)
-        told, silent = "", 0.0
-        while not the.stopping.is_set():
-            mark = await run_in_threadpool(stamp, the, sweep)
-            if mark != told:
-                told, silent = mark, 0.0
-                yield format_sse_event(data_str=mark, event="stamp")
-            await the.rest(BETWEEN)
-            silent += BETWEEN
-            if silent >= SILENCE:
-                silent = 0.0
-                yield KEEPALIVE_COMMENT
+    yield format_sse_event(comment="welcome", retry=RETRY)
+    told, silent = "", 0.0
+    while not the.stopping.is_set():
+        mark = await run_in_threadpool(stamp, the, sweep)
+        if mark != told:
+            told, silent = mark, 0.0
+            yield format_sse_event(data_str=mark, event="stamp")
+        await the.rest(BETWEEN)
+        silent += BETWEEN
+        if silent >= SILENCE:
+            silent = 0.0
+            yield KEEPALIVE_COMMENT
