@@ -12,7 +12,7 @@ demo: $(VENV)/installed
 	$(BIN)/tuner run examples/digits.yaml
 
 test: $(VENV)/installed-dev
-	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 # An hour or more: hundreds of kills over a sweep, thousands of broken specs; what `make test` does a little of.
 soak: $(VENV)/installed-dev

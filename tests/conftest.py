@@ -13,14 +13,6 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Where several processes share the suite, a file goes to one of them whole, and all that uses Ray to one."""
-    for item in items:
-        shares_ray = item.path.parent.name == "execution" or "ray_cluster" in item.fixturenames
-        item.add_marker(pytest.mark.xdist_group("ray" if shares_ray else item.path.name))
-
-
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory):
     from postgres_server import Postgres  # noqa: PLC0415 - tests without PostgreSQL need not import it

@@ -77,6 +77,7 @@ class Courier:
         self._thread.join(self._drain_s)
         with self._changed:
             self._abandoned = True
+        reason = self._reason or f"still busy after {self._drain_s:g} s"
         if self._thread.is_alive():
             self._carrier.close()  # it may be in another process, and then need not be left alone with its place
         if self._hopeless:
@@ -84,7 +85,7 @@ class Courier:
         reasons = self._carrier.refused.copy()
         again = " --from-start" if reasons else ""
         if not self._done:
-            reasons[self._reason or f"still busy after {self._drain_s:g} s"] += self._left() + 1  # the end
+            reasons[reason] += self._left() + 1  # the end
         if reasons:
             self._warn(
                 f"{self._place.kind}: {reasons.total()} updates did not reach {self._place.address} "
